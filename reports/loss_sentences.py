@@ -20,8 +20,6 @@ _MISTAKES = {
 _LINKING = "identity"
 """Kind of the mistakes of linking."""
 
-_ORACLE = "oracle"
-
 Row = Mapping[str, Any]
 
 
@@ -33,26 +31,26 @@ def loss_sentences(part: Part) -> list[str]:
     references = {(row.get("differences") or {}).get("reference") for row in part.run["summary"]}
     named = [row for row in rows if row["variant"] in references]
     row = max(named or rows, key=lambda each: row_score(each, "PAT") or 0.0)
-    has_oracle = any(row_name(each) == _ORACLE for each in part.run["summary"])
-    return lost_points(row_name(row), row["losses"], has_oracle=has_oracle)
+    why = "the reference of the comparisons" if named else "the row with the highest PAT"
+    return lost_points(f"Row {row_name(row)}, {why},", row["losses"])
 
 
-def lost_points(name: str, losses: Row, *, has_oracle: bool = False) -> list[str]:
+def lost_points(subject: str, losses: Row) -> list[str]:
     """Return the kind of mistake that costs a row most PAT, and what linking costs it.
 
     The last sentence says how the share of linking differs from the gain of perfect links, if it
     does. There are no sentences without a loss.
 
     Args:
-        name: Name of the row or prediction.
+        subject: The row or prediction. A bare name such as ``both`` would not read as one.
         losses: Its field ``losses``.
-        has_oracle: Whether the oracle, which has perfect links, is another row.
     """
     shares = {kind: loss["share"].get("PAT") or 0.0 for kind, loss in losses["kinds"].items()}
     most = max(shares, key=shares.__getitem__, default="")
     if shares.get(most, 0.0) <= 0:
         return []
-    found = [f"{name} loses most to {_MISTAKES.get(most, most)}: {_points(shares[most])} PAT."]
+    mistakes = _MISTAKES.get(most, most)
+    found = [f"{subject} loses most points to {mistakes}: {_points(shares[most])} PAT."]
     linking = shares.get(_LINKING, 0.0)
     if linking <= 0:
         return found
@@ -61,11 +59,10 @@ def lost_points(name: str, losses: Row, *, has_oracle: bool = False) -> list[str
         found.append(f"{mistakes}, the mistakes of linking, cost it {_points(linking)}.")
     alone = (losses["kinds"][_LINKING].get("gain") or {}).get("PAT")
     if alone is not None and _points(alone) != _points(linking):
-        like_oracle = ", as in the oracle" if has_oracle else ""
         found.append(
             f"These {_points(linking)} are a Shapley share, the mean gain over all orders of "
-            f"repairs: perfect links alone, with all other mistakes still there{like_oracle}, "
-            f"would gain {_points(alone)}."
+            "repairs: perfect links alone, with all other mistakes still there, would gain "
+            f"{_points(alone)}."
         )
     return found
 

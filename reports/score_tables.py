@@ -359,14 +359,14 @@ def splits(run: Run) -> list[Group]:
 
 
 def of_group(run: Run, group: Group) -> dict[str, Any]:
-    """Return the run with the videos of one group only. Only its summary is complete."""
+    """Return the run with the scores of one group of videos. Its losses and steps are unknown."""
     entries = _entries(run, group)
     rows = []
     for row in run["summary"]:
         entry = entry_of_row(entries, row)
         scores = {name: entry.get(name, {}) for name in ("scores", "intervals")}
-        rows.append({**row, **scores, "differences": entry.get("differences")})
-    return {**run, "summary": rows}
+        rows.append({**row, **scores, "differences": entry.get("differences"), "losses": None})
+    return {**run, "summary": rows, "steps": []}
 
 
 def score_group_tables(run: Run) -> list[Table]:

@@ -148,8 +148,8 @@ experiment_options = add_options(
         shell_complete=complete_row,
         multiple=True,
         metavar="ROW",
-        help="Show where the points of this row were lost, besides the reference, the best row "
-        "and the oracle. Repeatable. Example: --losses mapt:motion",
+        help="Show where the points of this row were lost, besides the reference, the best row, "
+        "the oracle and rows of --add. Repeatable. Example: --losses mapt:motion",
     ),
     jobs_option,
     cluster_options,

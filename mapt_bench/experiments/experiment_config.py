@@ -73,7 +73,8 @@ class ExperimentConfig:
         thresholds: Thresholds of all trackers: ``"tuned"``, ``"published"``, or a file that
             ``mapt-bench tune`` wrote.
         out: Run folder; ``None`` is ``runs/<experiment>-<time>``.
-        losses: Rows with an error decomposition besides the reference, the best and the oracle.
+        losses: Rows with an error decomposition besides the reference, the best, the oracle and
+            added rows.
         jobs: Worker processes, 1 or more.
         cluster: Address of a Dask scheduler that runs the work units, or ``"local"`` for a cluster
             on this machine with ``jobs`` workers; ``None`` runs them in processes.

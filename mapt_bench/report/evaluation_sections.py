@@ -60,7 +60,9 @@ def evaluation_sections(evaluations: Sequence[Row], gallery: int) -> list[Sectio
     )
     found = [
         Section(SUMMARY, (summary,), headline.notes),
-        Section(LOSSES, (losses_block("", losses),), (LOSSES_NOTE,)) if losses else Section(LOSSES),
+        Section(LOSSES, (losses_block("", losses, noun="Prediction"),), (LOSSES_NOTE,))
+        if losses
+        else Section(LOSSES),
         _slices_of(evaluations, tables[1:]),
         worst,
         *(

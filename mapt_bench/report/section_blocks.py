@@ -68,11 +68,20 @@ LOSSES_NOTE = (
 )
 
 
-def losses_block(title: str, found: Mapping[str, Row], by_kind: Sequence[Table] = ()) -> Block:
-    """Return stacked bars, and a table with gains and causes."""
+def losses_block(
+    title: str, found: Mapping[str, Row], by_kind: Sequence[Table] = (), *, noun: str = "Row"
+) -> Block:
+    """Return sentences, stacked bars, and tables with gains and causes.
+
+    Args:
+        title: Heading of the block.
+        found: Losses by name.
+        by_kind: Tables of all names.
+        noun: What has the names, ``"Row"`` or ``"Prediction"``.
+    """
     return Block(
         title,
-        tuple(losses_in_words(found)),
+        tuple(losses_in_words(found, noun)),
         charts=tuple(loss_charts(found)),
         tables=(
             *opened(table for table in by_kind if table.name == "losses_by_kind"),

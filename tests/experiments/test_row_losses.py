@@ -1,5 +1,7 @@
 """Losses of the rows of a run: which rows have them, and that they agree with the scores."""
 
+from dataclasses import replace
+
 import pytest
 from helpers.small_runs import COPY, MOTION, ORACLE, UNLINKED, plan, source, walk
 
@@ -65,6 +67,13 @@ def test_the_reference_has_losses(tmp_path):
     rows = plan(COPY, UNLINKED, ORACLE, reference=UNLINKED.name)
     result = run_result(run_plan(rows, source(walk(4)), tmp_path / "run"))
     assert with_losses(result).keys() == {COPY.name, UNLINKED.name, ORACLE.name}
+
+
+def test_rows_that_the_user_adds_have_losses(tmp_path):
+    added = replace(UNLINKED, name="mine", group="added")
+    rows = plan(COPY, added, UNLINKED, ORACLE)
+    result = run_result(run_plan(rows, source(walk(4)), tmp_path / "run"))
+    assert with_losses(result).keys() == {COPY.name, "mine", ORACLE.name}
 
 
 def test_rows_with_dropped_frames_have_none(tmp_path):

@@ -73,9 +73,9 @@ def counted_losses(
 ) -> RowLosses:
     """Begin to count the losses of some rows. Several processes count in the background.
 
-    The rows are, in each table: the reference, the best row by PAT, the oracle, and rows that are
-    named. Rows under stress, frame skip or another pairing interval than 1 have no losses. Losses
-    are counted from the overlap tables that each unit keeps.
+    The rows are, in each table: the reference, the best row by PAT, the oracle, rows that the user
+    adds, and rows that are named. Rows under stress, frame skip or another pairing interval than 1
+    have no losses. Losses are counted from the overlap tables that each unit keeps.
 
     Args:
         outcome: Results of the plan.
@@ -110,6 +110,10 @@ def _is_plain(cell: CellOutcome) -> bool:
     return not cell.failures and at.stress is None and at.drop == at.pair == 1
 
 
+_OF_USERS = ("added", "whole")
+"""Groups of the rows that users add to an experiment, which they want to know most about."""
+
+
 def _chosen(
     outcome: RunOutcome, entries: Sequence[Mapping[str, Any]], named: Collection[str]
 ) -> dict[str, set[str]]:
@@ -124,9 +128,9 @@ def _chosen(
             default=None,
         )
         for at in members:
-            name = outcome.cells[at].cell.variant.name
-            if at == best or name in wanted:
-                chosen.setdefault(outcome.cells[at].key, set()).add(name)
+            variant = outcome.cells[at].cell.variant
+            if at == best or variant.name in wanted or variant.group in _OF_USERS:
+                chosen.setdefault(outcome.cells[at].key, set()).add(variant.name)
     return chosen
 
 
