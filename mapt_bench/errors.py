@@ -26,6 +26,7 @@ __all__ = [
     "nearest",
     "reason_of",
     "whole_number",
+    "whole_numbers",
     "with_article",
     "wrong_schema",
 ]
@@ -168,6 +169,28 @@ def whole_number(text: str) -> int | None:
 
 
 _MOST_DIGITS = 18
+
+
+def whole_numbers(option: str, text: str, expected: str) -> tuple[int, ...]:
+    """Return the whole numbers of an option, which are separated by commas.
+
+    Args:
+        option: Name of the option, for the message.
+        text: Its value.
+        expected: What is expected, for the message.
+
+    Raises:
+        ConfigError: If a word is no whole number.
+
+    Example:
+        >>> whole_numbers("--pair", "1, 3", "whole numbers with commas, as in 1,2,3")
+        (1, 3)
+    """
+    words = [whole_number(word.strip()) for word in text.split(",")]
+    numbers = tuple(number for number in words if number is not None)
+    if len(numbers) < len(words):
+        raise ConfigError(f"{option} is {text!r}; expected {expected}")
+    return numbers
 
 
 def a_type(value: object) -> str:

@@ -10,6 +10,7 @@ __all__ = [
     "complete_encoding",
     "complete_from",
     "complete_label_space",
+    "complete_list",
     "complete_row",
     "complete_segments",
     "complete_suite",
@@ -51,11 +52,8 @@ def complete_segments(
     from mapt_bench.experiments import FOUND_BY_MAPT, NOISY
     from mapt_bench.weights import shipped_weights
 
-    before, comma, word = incomplete.rpartition(",")
-    names = [FOUND_BY_MAPT, GROUND_TRUTH, NOISY, *shipped_weights()]
-    given = before.split(",")
-    kinds = [f"{before}{comma}{name}" for name in names if name not in given]
-    return [*_files(word), *_beginning(incomplete, kinds)]
+    names = (FOUND_BY_MAPT, GROUND_TRUTH, NOISY, *shipped_weights())
+    return [*_files(incomplete.rpartition(",")[2]), *_next_of_list(incomplete, names)]
 
 
 def complete_from(names: Callable[[], Iterable[str]], *, or_file: bool = False) -> _Completion:
@@ -74,6 +72,28 @@ def complete_from(names: Callable[[], Iterable[str]], *, or_file: bool = False) 
         return [*(_files(incomplete) if or_file else ()), *_beginning(incomplete, left)]
 
     return complete
+
+
+def complete_list(names: Callable[[], Iterable[str]]) -> _Completion:
+    """Return a function that completes names that are separated by commas, each once.
+
+    Args:
+        names: Returns the names. It is called on completion only, so it may import modules.
+    """
+
+    def complete(
+        context: click.Context, option: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return _next_of_list(incomplete, names())
+
+    return complete
+
+
+def _next_of_list(incomplete: str, names: Iterable[str]) -> list[CompletionItem]:
+    """Return the names that may stand after the last comma."""
+    before, comma, _ = incomplete.rpartition(",")
+    given = before.split(",")
+    return _beginning(incomplete, [f"{before}{comma}{name}" for name in names if name not in given])
 
 
 def _beginning(incomplete: str, values: Iterable[str]) -> list[CompletionItem]:

@@ -1,18 +1,18 @@
 """``mapt-bench ablate``, ``sweep-interval`` and ``stress``: experiments with the same options."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from mapt_bench.baselines.rows import DEFAULT_MEMORY, ROW_FORM
 from mapt_bench.baselines.thresholds import DEFAULT_THRESHOLDS
 from mapt_bench.cli.completion import (
     complete_from,
     complete_label_space,
+    complete_list,
     complete_row,
     complete_segments,
     complete_suite,
@@ -204,15 +204,10 @@ _memory_option = click.option(
 """``--memory`` of the experiments that run rows with and without memory."""
 
 
-def _complete_factors(
-    context: click.Context, option: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Complete the name of a factor; after a comma the next one."""
+def _factors() -> Iterable[str]:
     from mapt_bench.metrics.step_links import BY_FACTORS
 
-    before, comma, word = incomplete.rpartition(",")
-    names = [name for name in BY_FACTORS if name.startswith(word)]
-    return [CompletionItem(f"{before}{comma}{name}") for name in names]
+    return BY_FACTORS
 
 
 def _run(kind: type[ExperimentConfig], options: Mapping[str, Any], *, several: bool = False) -> int:
@@ -297,7 +292,7 @@ Examples:
 )
 @click.option(
     "--by",
-    shell_complete=_complete_factors,
+    shell_complete=complete_list(_factors),
     callback=lambda _context, _option, text: split_names(text),
     metavar="NAME[,NAME...]",
     help="Count the links of each step of the fusion by these properties of the object: "

@@ -10,6 +10,7 @@ from click.shell_completion import CompletionItem
 from mapt_bench.baselines.rows import DEFAULT_MEMORY
 from mapt_bench.baselines.thresholds import PUBLISHED
 from mapt_bench.cli.completion import (
+    complete_list,
     complete_row,
     complete_segments,
     complete_suite,
@@ -64,15 +65,6 @@ def _complete_suite(
     """Complete the name of a suite that may be tuned on."""
     items = complete_suite(context, option, incomplete)
     return [item for item in items if allows_tuning(item.value)]
-
-
-def _complete_score(
-    context: click.Context, option: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Complete the name of a score; after a comma the next one."""
-    before, comma, word = incomplete.rpartition(",")
-    names = [name for name in score_choices() if name.startswith(word)]
-    return [CompletionItem(f"{before}{comma}{name}") for name in names]
 
 
 def complete_tracker(
@@ -174,7 +166,7 @@ Examples:
 )
 @click.option(
     "--score",
-    shell_complete=_complete_score,
+    shell_complete=complete_list(score_choices),
     default=DEFAULT_SCORE,
     show_default=True,
     metavar="NAME|NAME=WEIGHT,...",

@@ -2,7 +2,7 @@
 
 import click
 
-from mapt_bench.errors import ConfigError, whole_number
+from mapt_bench.errors import whole_numbers
 
 __all__ = ["windows_option"]
 
@@ -12,13 +12,8 @@ def _read_windows(context: click.Context, option: click.Parameter, text: str) ->
 
     del context
     name = option.opts[0]
-    windows = [whole_number(word.strip()) for word in text.split(",")]
-    if None in windows:
-        raise ConfigError(
-            f"{name} is {text!r}; expected window sizes in frames from 1, ascending, as in "
-            "1,2,4,6,8"
-        )
-    return checked_windows([size for size in windows if size is not None], name)
+    expected = "window sizes in frames from 1, ascending, as in 1,2,4,6,8"
+    return checked_windows(whole_numbers(name, text, expected), name)
 
 
 windows_option = click.option(

@@ -15,7 +15,7 @@ from mapt_bench.baselines.thresholds import (
     check_thresholds,
 )
 from mapt_bench.devices import CPU, FLOAT32, DeviceSettings, check_device_options
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, whole_numbers
 from mapt_bench.metrics.scorer import WINDOWS, checked_windows
 from mapt_bench.strict_config import from_mapping
 from mapt_bench.workers import LOCAL, check_cluster
@@ -289,9 +289,7 @@ class SweepConfig(ExperimentConfig):
         if texts != {"drop": None, "pair": None}:
             expected = "whole numbers of frames with commas, as in 1,2,3,5"
             for name, text in texts.items():
-                options[name] = (
-                    None if text is None else _whole_numbers(f"--{name}", text, expected)
-                )
+                options[name] = None if text is None else whole_numbers(f"--{name}", text, expected)
         return cls(**options)
 
 
@@ -335,7 +333,7 @@ class StressConfig(ExperimentConfig):
         """
         if options.get("levels") is not None:
             expected = "levels of 1 (mild) to 5 with commas, as in 1,3,5"
-            options["levels"] = _whole_numbers("--levels", options["levels"], expected)
+            options["levels"] = whole_numbers("--levels", options["levels"], expected)
         return cls(**options)
 
 
@@ -368,13 +366,6 @@ def _option_words(name: str, value: object) -> list[str]:
         return [option, ",".join(map(str, value))]
     values = value if isinstance(value, tuple) else (value,)
     return [word for each in values for word in (option, str(each))]
-
-
-def _whole_numbers(option: str, text: str, expected: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(word) for word in text.split(","))
-    except ValueError as problem:
-        raise ConfigError(f"{option} is {text!r}; expected {expected}") from problem
 
 
 def _plain(value: object) -> object:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from mapt_bench.baselines.rows import DEFAULT_MEMORY
-from mapt_bench.errors import ConfigError, check_range
+from mapt_bench.errors import ConfigError, check_range, whole_numbers
 from mapt_bench.experiments.experiment_config import DEFAULT_TAUS, FOUND_BY_MAPT, ExperimentConfig
 
 __all__ = [
@@ -124,20 +124,13 @@ class IntervalMatrixConfig(ExperimentConfig):
         given = {name: value for name, value in options.items() if value is not None}
         for name in ("pair", "drop", "train_seeds"):
             if name in given:
-                given[name] = _numbers(f"--{name.replace('_', '-')}", given[name])
+                option = f"--{name.replace('_', '-')}"
+                expected = "whole numbers with commas, as in 1,2,3"
+                given[name] = whole_numbers(option, given[name], expected)
         if "train_intervals" in given:
             words = given["train_intervals"].split(",")
             given["train_intervals"] = tuple(word.strip() for word in words)
         return cls(**given)
-
-
-def _numbers(option: str, text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(word) for word in text.split(","))
-    except ValueError as problem:
-        raise ConfigError(
-            f"{option} is {text!r}; expected whole numbers with commas, as in 1,2,3"
-        ) from problem
 
 
 def _check_distinct(option: str, values: Sequence[int], *, least: int) -> None:
