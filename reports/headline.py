@@ -415,10 +415,12 @@ def evaluation_headline(
     counts = {len(each.get("per_sequence", {})) for each in evaluations}
     datasets = {str(each.get("protocol", {}).get("dataset", "")): None for each in evaluations}
     title = f"evaluate on {', '.join(datasets)}, {counted(max(counts), 'sequence')}"
+    findings = evaluation_findings(evaluations)
+    told = {sentence for each in findings for sentence in each.sentences}
     return Headline(
         title=f"{title}: scores in percent",
         tables=(_in_order(table, list(places)[:rows]),),
-        findings=tuple(evaluation_findings(evaluations)),
-        notes=tuple(evaluation_notes(evaluations)),
+        findings=tuple(findings),
+        notes=tuple(note for note in evaluation_notes(evaluations) if note not in told),
         row_count=len(shown),
     )

@@ -12,6 +12,7 @@ from mapt_bench.errors import counted
 from mapt_bench.reports.finding import LEAD, Finding
 from mapt_bench.reports.loss_sentences import loss_sentences, lost_points
 from mapt_bench.reports.paired_verdicts import is_established
+from mapt_bench.reports.rankings import NAMED_AT_MOST, ORACLE, extreme, joined, percent, ranking
 from mapt_bench.reports.step_tables import step_sentences
 from mapt_bench.results.result_views import (
     Part,
@@ -40,9 +41,7 @@ NAMED = (
 SWEEP_WORDS = {"drop": "frame skip", "pair": "pairing interval"}
 """Kinds of temporal intervals in words."""
 
-_ORACLE = "oracle"
 _FEWEST_SEQUENCES = 5
-_NAMED_AT_MOST = 2
 
 Run = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -113,7 +112,7 @@ def _part_sentences(part: Part) -> list[str]:
         return []
     subject = str(next(row["differences"]["reference"] for row in rows if row.get("differences")))
     others = [lead for lead in leads if not lead.is_reference]
-    oracle = [lead for lead in leads if lead.name == _ORACLE]
+    oracle = [lead for lead in leads if lead.name == ORACLE]
     return [
         *_comparison(subject, others),
         *(f"The oracle leads {subject} by {lead.amount}." for lead in oracle),
@@ -130,17 +129,10 @@ def _best_sentences(part: Part) -> list[str]:
     if not own or any(row_interval(row) for row in rows):
         return []
     ranked = sorted(own, key=_pat, reverse=True)
-    best, value = ranked[0], f"{100 * _pat(ranked[0]):.2f}"
-    tied = [row_name(row) for row in ranked if f"{100 * _pat(row):.2f}" == value]
-    who = f"{tied[0]} has"
-    if len(tied) > 1:
-        who = f"{tied[0]} and {counted(len(tied) - 1, 'other row')} have"
-    found = [f"{who} the highest PAT, {value}."]
-    if len(tied) == 1 and len(ranked) > 1:
-        behind = 100 * (_pat(best) - _pat(ranked[1]))
-        found.append(f"The next is {row_name(ranked[1])}, {behind:.2f} behind.")
-        found += _is_real(best, ranked[1], rows)
-    oracle = [row for row in rows if row_name(row) == _ORACLE and row_score(row, "PAT") is not None]
+    found = ranking([(row_name(row), _pat(row)) for row in ranked], "row")
+    if len(found) > 1:
+        found += _is_real(ranked[0], ranked[1], rows)
+    oracle = [row for row in rows if row_name(row) == ORACLE and row_score(row, "PAT") is not None]
     if oracle and not _leads(oracle):
         found.append(f"The oracle has {100 * _pat(oracle[0]):.2f}.")
     return found
@@ -199,18 +191,13 @@ def _of_these(near: int, count: int) -> str:
 
 
 def _with_amounts(leads: Sequence[_Lead]) -> str:
-    named = [f"{lead.name} by {lead.amount}" for lead in leads[:_NAMED_AT_MOST]]
-    return _joined(named, len(leads) - len(named))
+    named = [f"{lead.name} by {lead.amount}" for lead in leads[:NAMED_AT_MOST]]
+    return joined(named, len(leads) - len(named))
 
 
 def _names(leads: Sequence[_Lead]) -> str:
-    named = [lead.name for lead in leads[:_NAMED_AT_MOST]]
-    return _joined(named, len(leads) - len(named))
-
-
-def _joined(words: Sequence[str], others: int) -> str:
-    listed = [*words, *([counted(others, "other row")] if others else [])]
-    return listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} and {listed[-1]}"
+    named = [lead.name for lead in leads[:NAMED_AT_MOST]]
+    return joined(named, len(leads) - len(named))
 
 
 def _pat(row: Row) -> float:
@@ -273,18 +260,22 @@ def _sweep_sentences(rows: Sequence[Row], kind: str) -> list[str]:
     if len(by_tau) < 2:
         return []
     first, last = by_tau[min(by_tau)], by_tau[max(by_tau)]
-    own = [name for name, row in last.items() if name in first and not is_reference(row)]
-    if not own:
+    references = {name for name, row in last.items() if is_reference(row)}
+    ends = {name: _pat(row) for name, row in last.items() if name in first}
+    falls = {name: _pat(first[name]) - pat for name, pat in ends.items()}
+    worst, best = extreme(falls, references, max), extreme(ends, references, max)
+    if worst is None or best is None:
         return []
-    best = max(own, key=lambda name: _pat(last[name]))
-    falls = {name: 100 * (_pat(first[name]) - _pat(last[name])) for name in own}
-    worst = max(own, key=lambda name: falls[name])
     leads = [lead for lead in _leads(last.values()) if not lead.is_reference]
     named = [row["differences"]["reference"] for row in last.values() if row.get("differences")]
+    place = f"At {words} {max(by_tau)}, "
+    lose = worst.in_words("most", "loses" if len(worst.names) == 1 else "lose")
+    have = "has" if len(best.names) == 1 else "have"
     return [
-        f"From {words} {min(by_tau)} to {max(by_tau)}, {worst} loses most: {falls[worst]:.2f} PAT.",
-        f"At {words} {max(by_tau)}, {best} has the highest PAT, {100 * _pat(last[best]):.2f}.",
-        *(_comparison(named[0], leads, f"At {words} {max(by_tau)}, ") if leads else []),
+        f"From {words} {min(by_tau)} to {max(by_tau)}, {lose}.",
+        f"{place}{best.who} {have} the highest PAT{best.among}, {best.value}.",
+        *(f"The reference {name} has {percent(ends[name])}." for name in best.beyond),
+        *(_comparison(named[0], leads, place) if leads else []),
     ]
 
 
@@ -296,22 +287,19 @@ def _stress_sentences(part: Part) -> list[str]:
         rows = [row for row in part.run["summary"] if row["stress"]["stressor"] == name]
         levels = sorted({int(row["stress"]["level"]) for row in rows})
         at = {(row_name(row), int(row["stress"]["level"])): row for row in rows}
+        references = {row_name(row) for row in rows if is_reference(row)}
         losses = {
-            variant: 100 * (_pat(at[variant, 0]) - _pat(row))
+            variant: _pat(at[variant, 0]) - _pat(row)
             for (variant, level), row in at.items()
             if level == levels[-1] > 0
             and (variant, 0) in at
-            and not is_reference(row)
             and None not in (row_score(row, "PAT"), row_score(at[variant, 0], "PAT"))
         }
-        if losses:
-            least, most = min(losses, key=losses.__getitem__), max(losses, key=losses.__getitem__)
-            place = f"{name} at level {levels[-1]} costs"
-            if len(losses) == 1:
-                found.append(f"{place} {least} {losses[least]:.2f} PAT.")
-                continue
-            found.append(f"{place} {least} least: {losses[least]:.2f} PAT.")
-            found += [f"It costs {most} most: {losses[most]:.2f} PAT."] if most != least else []
+        least, most = extreme(losses, references, min), extreme(losses, references, max)
+        if least is not None:
+            found.append(f"{name} at level {levels[-1]} costs {least.in_words('least')}.")
+        if least is not None and most is not None and most.names != least.names:
+            found.append(f"It costs {most.in_words('most')}.")
     return found
 
 
@@ -356,10 +344,14 @@ def _extreme_sequences(evaluation: Row) -> list[str]:
     }
     if len(values) < 2:
         return []
-    low, high = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
+    low, high = extreme(values, (), min), extreme(values, (), max)
+    if low is None or high is None:
+        return []
+    if low.value == high.value:
+        return [f"PAT is {low.value} on each sequence."]
     return [
-        f"The lowest PAT of a sequence is {100 * values[low]:.2f} ({low}), "
-        f"the highest {100 * values[high]:.2f} ({high})."
+        f"The lowest PAT of a sequence is {low.value} ({low.first}), "
+        f"the highest {high.value} ({high.first})."
     ]
 
 
@@ -368,10 +360,8 @@ def _leading_prediction(evaluations: Sequence[Row]) -> list[str]:
     known = {name: float(value) for name, value in scores.items() if value is not None}
     found = []
     if len(known) > 1:
-        first, second = sorted(known, key=lambda name: -known[name])[:2]
-        gap = 100 * (known[first] - known[second])
-        found.append(f"{first} has the highest PAT, {100 * known[first]:.2f}.")
-        found.append(f"The next is {second}, {gap:.2f} behind.")
+        ranked = sorted(known.items(), key=lambda each: -each[1])
+        found += ranking(ranked, "prediction")
     leads = [
         lead
         for each in evaluations

@@ -144,6 +144,9 @@ def _lines(headline: Headline, closing: str, width: int, *, with_tables: bool) -
     lines = [Text(line, style="bold") for line in _wrapped(title, width)]
     if with_tables:
         lines += _tables_lines(headline.tables, width)
+    if with_tables and any(map(_ends_with_references, headline.tables)):
+        note = "Rows below a blank line are references. They do not compete."
+        lines += [Text(line, style="dim") for line in _wrapped(note, width)]
     lines += [Text(line) for each in headline.findings for line in _wrapped(each.text, width)]
     notes = [*headline.notes, *headline.skipped]
     lines += [Text(line, style="dim") for text in notes for line in _wrapped(text, width)]
@@ -152,6 +155,15 @@ def _lines(headline: Headline, closing: str, width: int, *, with_tables: bool) -
     rest = f"{shown} of {counted(headline.row_count, 'row')}. All rows and all" if hidden else "All"
     text = f"{rest} tables: --full. {closing}" if with_tables else closing
     return lines + [Text(line, style="dim") for line in _wrapped(text, width)]
+
+
+def _ends_with_references(table: Table) -> bool:
+    """Return whether a blank line parts the references from the other rows.
+
+    With ``--rows``, references may be anywhere.
+    """
+    own = len(table.rows) - len(table.references)
+    return 0 < own < len(table.rows) and min(table.references) == own
 
 
 def _wrapped(text: str, width: int) -> list[str]:

@@ -286,6 +286,55 @@ def test_a_sweep_has_a_table_for_each_kind_of_interval():
     )
 
 
+def test_a_reference_above_the_best_row_of_a_sweep_is_named():
+    result = sweep()
+    for each in result["summary"]:
+        if each["variant"] == "copy":
+            each["group"] = "reference"
+            each["scores"]["PAT"] += 0.4
+    assert run_headline(result).findings[0].sentences[:3] == (
+        "From frame skip 1 to 5, iou loses most among the rows that compete: 18.00 PAT.",
+        "At frame skip 5, both has the highest PAT among the rows that compete, 51.00.",
+        "The reference copy has 52.00.",
+    )
+    result["summary"] = [each for each in result["summary"] if each["variant"] != "iou"]
+    assert run_headline(result).findings[0].sentences[0] == (
+        "From frame skip 1 to 5, both loses 12.00 PAT."
+    )
+
+
+def test_rows_that_lose_the_same_share_a_sentence():
+    result = sweep()
+    for each in result["summary"]:
+        each["scores"]["PAT"] = 0.5
+    assert run_headline(result).findings[0].sentences[:2] == (
+        "From frame skip 1 to 5, copy, iou and 1 other row lose the same: 0.00 PAT.",
+        "At frame skip 5, copy, iou and 1 other row have the highest PAT, 50.00.",
+    )
+    rows = [
+        {
+            **summary_row(name, 1.0, 0.5, "heads", cell=f"{name}{level}"),
+            "stress": {"stressor": "blur", "level": level, "value": None},
+        }
+        for name in ("iou", "sort")
+        for level in (0, 5)
+    ]
+    headline = run_headline(run(summary=rows, stressors=[{"name": "blur"}]))
+    assert headline.findings[0].sentences == (
+        "blur at level 5 costs iou and sort the same: 0.00 PAT.",
+    )
+
+
+def test_the_terminal_says_what_rows_below_a_blank_line_are(monkeypatch):
+    def notes_of(result, **options):
+        short = lines_of(lambda rows: run_headline(result, rows=rows, **options), 100, monkeypatch)
+        return short.count("Rows below a blank line are references. They do not compete.")
+
+    assert notes_of(ablation(segments=("mapt-tiny", "groundtruth"))) == 1
+    assert notes_of(ablation(), selection=Selection(rows=("oracle", "new"))) == 0
+    assert notes_of(ablation(row("mapt+memory", 0.6), row("sort", 0.5))) == 0
+
+
 def test_a_stress_test_shows_what_each_stressor_costs():
     rows = [
         {
@@ -336,6 +385,39 @@ def test_evaluations_are_compared_with_the_first():
         "The next is a, 5.00 behind.",
         "a trails b by 5.00 PAT [1.00, 9.00].",
     )
+
+
+def test_predictions_that_tie_have_no_lead():
+    def sentences(*shifts):
+        found = [evaluation(name, shift=shift) for name, shift in zip("abc", shifts, strict=False)]
+        return evaluation_headline(found).findings[0].sentences[:2]
+
+    assert sentences(0.1, 0.1)[0] == "a and b have the highest PAT, 60.00."
+    assert sentences(0.1, 0.1, 0.1)[0] == "a and 2 other predictions have the highest PAT, 60.00."
+    assert sentences(0.10006, 0.10004) == (
+        "a has the highest PAT, 60.01.",
+        "The next is b, less than 0.01 behind.",
+    )
+
+
+def test_sequences_with_the_same_score_have_no_extremes():
+    assert "PAT is 50.00 on each sequence." in _sentences_of_sequences(0.5, 0.5)
+    assert (
+        "The lowest PAT of a sequence is 40.00 (s0), the highest 50.00 (s1 and 1 other)."
+        in _sentences_of_sequences(0.4, 0.5, 0.5)
+    )
+
+
+def _sentences_of_sequences(*pats):
+    found = evaluation("a", per_sequence={f"s{at}": {"PAT": pat} for at, pat in enumerate(pats)})
+    return evaluation_headline([found]).findings[0].sentences
+
+
+def test_missing_intervals_of_evaluations_are_explained_once(monkeypatch):
+    few = {"PAT": {"n": 2, "reason": "2 sequences; an interval needs at least 5"}}
+    found = [evaluation(name, intervals=few) for name in "abc"]
+    lines = lines_of(lambda rows: evaluation_headline(found, rows=rows), 100, monkeypatch)
+    assert " ".join(lines).count("No confidence intervals: 2 sequences;") == 1
 
 
 def test_a_selection_decides_on_scores_and_rows():
