@@ -89,16 +89,37 @@ def weakest_slices(subject: str, slices: Sequence[Mapping[str, Any]]) -> list[st
         slices: As in :func:`slices_table`.
     """
     found = []
-    for count, rate, verb, are in (
-        ("segments", "recall", "finds least", "are found"),
-        ("links", "accuracy", "links worst", "are correct"),
+    for count, rate, verb, how, are in (
+        ("segments", "recall", "finds", "least often", "are found"),
+        ("links", "accuracy", "links", "worst", "are correct"),
     ):
         large = [each for each in slices if each[count] >= _FEWEST_SEGMENTS]
         weakest = min(large, key=lambda each, of=rate: _known(each[of]), default=None)  # type: ignore[misc]
         if weakest is not None and _known(weakest[rate]) < 1:
             share = f"{100 * weakest[rate]:.2f} % of {weakest[count]:,} {count} {are}"
-            found.append(f"{subject} {verb} at {weakest['slice']} {weakest['range']}: {share}.")
+            objects = _objects(str(weakest["slice"]), str(weakest["range"]))
+            found.append(f"{subject} {verb} {objects} {how}: {share}.")
     return found
+
+
+_IN_WORDS = {
+    "object size": "objects of {}",
+    "speed": "objects at a speed of {}",
+    "visible fraction": "objects that are {} visible",
+    "nearest": "objects whose nearest neighbour is {} away",
+    "crowd density": "objects in frames with {} things",
+    "class": "objects of the class {}",
+}
+"""Objects of a slice in words, with a place for the range."""
+
+_ALONE = "alone in its class"
+
+
+def _objects(name: str, of_range: str) -> str:
+    if of_range == _ALONE:
+        return "objects that are alone in their class"
+    known = _IN_WORDS.get(name)
+    return known.format(of_range) if known else f"objects with {name} {of_range}"
 
 
 def _known(rate: float | None) -> float:

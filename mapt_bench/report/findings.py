@@ -6,7 +6,7 @@ from typing import Any
 
 from mapt_bench.report.terms import reference_notes
 from mapt_bench.reports.loss_sentences import lost_points
-from mapt_bench.reports.score_tables import of_group, splits
+from mapt_bench.reports.score_tables import interval_cell, of_group, splits
 from mapt_bench.reports.sentences import part_findings
 from mapt_bench.reports.tables import RANGES, Cell, Column, Table
 from mapt_bench.results.result_views import (
@@ -96,8 +96,10 @@ def _on_marks(table: Table) -> list[str]:
     elif unjudged or any(column.kind in RANGES for column in table.columns):
         rule = "if every other row lies outside its confidence interval"
         lacking = "Without a confidence interval"
-    else:
+    elif marked:
         return ["Bold: the best number of a column. No difference was tested."]
+    else:
+        return ["Nothing is bold: rows tie in each column. No difference was tested."]
     notes = [f"Bold: the best of a column, {rule}."]
     unmarked = [name for name in names if name not in marked and name not in unjudged]
     if unmarked:
@@ -127,9 +129,10 @@ def split_sentences(part: Part) -> list[str]:
 
 
 def interval_sentences(run: Run) -> list[str]:
-    """Return what the confidence intervals of a run on a suite cover."""
+    """Return what the confidence intervals of a run on a suite cover, if it has some."""
     provenance = run.get("provenance") or {}
-    if not ((provenance.get("data") or {}).get("suite") or {}).get("name"):
+    is_of_suite = ((provenance.get("data") or {}).get("suite") or {}).get("name")
+    if not is_of_suite or not any(interval_cell(row, "PAT") for row in run["summary"]):
         return []
     networks = "They do not cover another training of the networks."
     return [

@@ -180,9 +180,10 @@ def recovery_charts(part: Part) -> list[Chart]:
     gaps = next(iter(entries.values()))["full_occlusions"]
     caption = (
         f"Identities recovered after an occlusion gap of {gaps['bin']} frames, in percent of "
-        f"{counted(int(gaps['recovered']['n']), 'reappearance')}. To the right is better. "
-        "Lines are confidence intervals."
+        f"{counted(int(gaps['recovered']['n']), 'reappearance')}. To the right is better."
     )
+    if any(each.ends is not None for each in rows):
+        caption += " Lines are confidence intervals."
     rows.sort(key=lambda each: (each.is_grey, -each.value))
     key = ("a tracker", "a reference, which does not compete")
     return [spans(rows, "recovered identities (%)", caption, key=key, with_zero=False)]

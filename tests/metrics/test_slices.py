@@ -47,8 +47,8 @@ def test_segments_and_links_of_known_films():
 
 def test_large_slices_have_a_sentence():
     assert weakest_slices("mine", rates(*[(STILL, SWITCHED)] * 10)) == [
-        "mine finds least at object size under 256 px: 83.33 % of 60 segments are found.",
-        "mine links worst at object size under 256 px: 66.67 % of 30 links are correct.",
+        "mine finds objects of under 256 px least often: 83.33 % of 60 segments are found.",
+        "mine links objects of under 256 px worst: 66.67 % of 30 links are correct.",
     ]
 
 

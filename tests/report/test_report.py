@@ -657,7 +657,10 @@ def test_an_evaluation_has_slices_by_properties_of_objects(judged, tmp_path):
     entry |= {"recall_interval": None, "links": 30, "accuracy": 0.9, "accuracy_interval": None}
     words = words_of(page_of(tmp_path, {**document, "slices": [entry]}))
     assert hint not in words
-    assert "pred finds least at speed under 1 px/frame: 50.00 % of 40 segments are found." in words
+    slowest = (
+        "pred finds objects at a speed of under 1 px/frame least often: 50.00 % of 40 segments"
+    )
+    assert f"{slowest} are found." in words
     assert "pred by properties of the objects" in words
 
 
@@ -789,4 +792,26 @@ def test_marks_of_the_best_are_explained_at_the_table(tmp_path):
     found["summary"] = [{**each, "differences": None} for each in found["summary"]]
     untested = words_of(page_of(tmp_path, found))
     assert "if every other row lies outside its confidence interval" in untested
-    assert "No difference was tested." in words_of(page_of(tmp_path, run()))
+    assert "Bold: the best number of a column." in words_of(page_of(tmp_path, run()))
+    same = run(summary=[summary_row(name, 0.5, 0.5, "heads") for name in "ab"])
+    words = words_of(page_of(tmp_path, same))
+    assert "Nothing is bold: rows tie in each column. No difference was tested." in words
+    assert "Bold: the best number" not in words
+
+
+def test_intervals_are_mentioned_only_where_there_are_some(tmp_path):
+    found = _on_splits()
+    share = {"bin": "3-10", "hits": 6, "n": 8, "share": 0.75, "interval": interval(0.6, 0.9)}
+    entry = {"variant": "both", "label": "both", "group": "heads", "cell": "both"}
+    entry |= {"factor": "all", "value": "all", "n_sequences": 6, "bins": []}
+    entry["full_occlusions"] = {**share, "recovered": share, "returns": share}
+    found["recoveries"] = [entry]
+    words = words_of(page_of(tmp_path, found))
+    assert "Confidence intervals are over videos." in words
+    assert "To the right is better. Lines are confidence intervals." in words
+    share["interval"] = {"n": 2, "reason": "2 sequences"}
+    for each in found["summary"]:
+        each |= {"intervals": None, "differences": None}
+    words = words_of(page_of(tmp_path, found))
+    assert "intervals are over videos" not in words
+    assert "Lines are confidence intervals." not in words
