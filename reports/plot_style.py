@@ -26,7 +26,7 @@ __all__ = [
     "Mark",
     "line_marks",
     "numbered_mark",
-    "reference_mark",
+    "reference_marks",
     "save_figure",
 ]
 
@@ -114,17 +114,25 @@ class Mark:
 
 ORACLE = Mark("oracle: upper bound", INK, "*", "--")
 COPY = Mark("copies the last masks", FAINT, "X", ":")
-_OTHER_REFERENCE = Mark("", FAINT, "P", "-.")
+_OTHER_REFERENCES = "Pdp8"
+"""Markers of the other references, which share a colour. They are no markers of trackers."""
 
 
-def reference_mark(row: Row) -> Mark | None:
-    """Return the mark of a reference row, ``None`` for other rows."""
-    variant = str(row["variant"]).lower()
-    if variant == "oracle":
-        return ORACLE
-    if variant == "copy" or variant.startswith("copy+"):
-        return COPY
-    return replace(_OTHER_REFERENCE, name=row_label(row)) if is_reference(row) else None
+def reference_marks(rows: Sequence[Row]) -> dict[str, Mark]:
+    """Return the mark of each reference by its label, with a marker of its own."""
+    marks: dict[str, Mark] = {}
+    others = 0
+    for row in rows:
+        label, variant = row_label(row), str(row["variant"]).lower()
+        if variant == "oracle":
+            marks[label] = ORACLE
+        elif variant == "copy" or variant.startswith("copy+"):
+            marks[label] = COPY
+        elif is_reference(row) and label not in marks:
+            marker = _OTHER_REFERENCES[others % len(_OTHER_REFERENCES)]
+            marks[label] = Mark(label, FAINT, marker, "-.")
+            others += 1
+    return marks
 
 
 def numbered_mark(name: str, at: int) -> Mark:
@@ -136,16 +144,16 @@ def numbered_mark(name: str, at: int) -> Mark:
 def line_marks(rows: Sequence[Row]) -> dict[str, Mark]:
     """Return the mark of each label's line. A tracker with memory has its own colour, dashed."""
     marks: dict[str, Mark] = {}
+    references = reference_marks(rows)
     others = len(_ORDER)
     for row in rows:
         label = row_label(row)
         if label in marks:
             continue
-        reference = reference_mark(row)
         variant = str(row["variant"])
         plain = _MEMORY.sub("", variant)
-        if reference is not None:
-            marks[label] = reference
+        if label in references:
+            marks[label] = references[label]
         elif plain in _ORDER:
             mark = numbered_mark(label, _ORDER.index(plain))
             marks[label] = mark if plain == variant else replace(mark, dashes="--")

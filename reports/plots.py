@@ -16,7 +16,7 @@ from mapt_bench.reports.plot_style import (
     Mark,
     line_marks,
     numbered_mark,
-    reference_mark,
+    reference_marks,
     save_figure,
 )
 from mapt_bench.reports.score_tables import interval_cell
@@ -167,8 +167,8 @@ def _points(rows: Sequence[Row]) -> list[tuple[Row, float, float]]:
     return found
 
 
-def _group_marks(rows: Sequence[Row]) -> dict[str, Mark]:
-    groups = dict.fromkeys(_group(row) for row in rows if reference_mark(row) is None)
+def _group_marks(rows: Sequence[Row], references: Mapping[str, Mark]) -> dict[str, Mark]:
+    groups = dict.fromkeys(_group(row) for row in rows if row_label(row) not in references)
     return {group: numbered_mark(group, at) for at, group in enumerate(groups)}
 
 
@@ -177,10 +177,11 @@ def _group(row: Row) -> str:
 
 
 def _draw_points(axes: "Axes", rows: Sequence[Row]) -> None:
-    groups = _group_marks(rows)
+    references = reference_marks(rows)
+    groups = _group_marks(rows, references)
     shown: set[str] = set()
     for row, stq, pat in _points(rows):
-        mark = reference_mark(row) or groups[_group(row)]
+        mark = references.get(row_label(row)) or groups[_group(row)]
         axes.scatter(
             stq,
             pat,

@@ -9,6 +9,7 @@ from helpers.results import run, summary_row, sweep
 from PIL import Image
 
 from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.reports.plot_style import MARKERS, reference_marks
 from mapt_bench.reports.plots import plot_scores, plot_sweep, write_plots
 
 
@@ -55,6 +56,17 @@ def test_the_oracle_and_copying_have_marks_of_their_own(tmp_path):
     plot_scores(run(summary=references), tmp_path / "references.png")
     assert blue not in colours_in(tmp_path / "references.png")
     assert {ink, grey} <= colours_in(tmp_path / "references.png")
+
+
+def test_references_of_one_colour_have_markers_of_their_own():
+    names = ("flow:exact+memory", "flow:exact+appearance+memory", "oracle:in-view", "oracle", "iou")
+    rows = [
+        summary_row(name, 0.5, 0.5, "baseline" if name == "iou" else "reference") for name in names
+    ]
+    marks = reference_marks(rows)
+    assert list(marks) == list(names[:-1])
+    assert len({mark.marker for mark in marks.values()}) == 4
+    assert not {mark.marker for mark in marks.values()} & set(MARKERS)
 
 
 def test_undefined_scores_leave_points_out_and_nothing_defined_no_picture(tmp_path):
