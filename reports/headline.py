@@ -42,16 +42,25 @@ __all__ = [
     "MILLISECONDS",
     "ROWS_SHOWN",
     "SCORE_NAMES",
+    "SELECTION",
     "Headline",
     "Selection",
     "evaluation_headline",
     "headline_tables",
+    "rows_shown",
     "run_headline",
+    "selection_note",
     "skipped_sentences",
 ]
 
 ROWS_SHOWN = 12
-"""Rows of a headline table, references included."""
+"""Most rows of a headline table, references included."""
+
+_ROWS_OF_ALL, _FEWEST_ROWS = 20, 3
+"""Rows of all headline tables if there are several, and fewest rows of one of them."""
+
+SELECTION = "A selection: "
+"""Start of the note on rows that are not shown."""
 
 MILLISECONDS = "ms/frame"
 
@@ -149,16 +158,26 @@ def run_headline(
 
     Args:
         run: A result of schema ``mapt-bench/run/1``.
-        rows: Largest number of rows of a table.
+        rows: Most rows of a table. Several tables have fewer: see :func:`rows_shown`.
         selection: Scores and rows to show instead of the default ones.
     """
+    every = headline_tables(run, rows=len(run["summary"]))
+    most = min(rows, rows_shown(len(every)))
     return Headline(
         title=_run_title(run),
-        tables=tuple(headline_tables(run, rows=rows, selection=selection)),
+        tables=tuple(headline_tables(run, rows=most, selection=selection)),
         findings=tuple(run_findings(run)),
         skipped=tuple(skipped_sentences(run)),
-        row_count=sum(len(table.rows) for table in headline_tables(run, rows=len(run["summary"]))),
+        row_count=sum(len(table.rows) for table in every),
     )
+
+
+def rows_shown(tables: int) -> int:
+    """Return the largest number of rows of each of several headline tables.
+
+    The terminal and pages show the same rows, and the terminal has few lines.
+    """
+    return max(_FEWEST_ROWS, min(ROWS_SHOWN, _ROWS_OF_ALL // max(tables, 1)))
 
 
 def headline_tables(
@@ -317,8 +336,13 @@ def _with_rows(table: Table, run: Run, limit: int, selection: Selection) -> Tabl
     shown = _in_order(table, [*sorted(own, key=lambda at: _falling(table.rows[at])), *kept])
     if len(shown.rows) == len(names):
         return shown
-    note = f"{len(shown.rows)} of {len(names)} rows."
+    note = selection_note(len(shown.rows), len(names))
     return replace(shown, footnotes=(*shown.footnotes, note))
+
+
+def selection_note(shown: int, count: int) -> str:
+    """Return a note on rows that are not shown: rows are chosen by importance, not by PAT."""
+    return f"{SELECTION}{shown} of {counted(count, 'row')}. Others may have a higher PAT."
 
 
 def _in_order(table: Table, places: Sequence[int]) -> Table:

@@ -13,8 +13,8 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from mapt_bench.errors import counted, printable
-from mapt_bench.reports.headline import ROWS_SHOWN, Headline
+from mapt_bench.errors import printable
+from mapt_bench.reports.headline import ROWS_SHOWN, Headline, selection_note
 from mapt_bench.reports.table_formats import make_console, print_table
 from mapt_bench.reports.tables import RANGES, UNDEFINED, Column, Table
 
@@ -26,6 +26,9 @@ MAX_WIDTH = 100
 _GAP = 2
 _FEWEST_ROWS = 3
 _MOST_SENTENCES = 8
+_LEAD_SENTENCES = 3
+"""Sentences on the best row, the next, and whether the difference is established."""
+
 _BEST = "*"
 _NARROWEST = 8
 
@@ -39,8 +42,8 @@ def print_headline(
 ) -> None:
     """Print the short answer of a result.
 
-    The tables have as many rows as fit into the lines, at most 12. If these are too many lines
-    with three rows, less important sentences are omitted first, and then whole tables.
+    If these are too many lines, less important sentences are omitted first, because pages have the
+    same rows. Then tables get fewer rows, and the last ones are omitted.
 
     Args:
         make: Returns the headline with tables of at most a number of rows.
@@ -68,9 +71,11 @@ def print_headline(
 
 def _sizes() -> Iterator[tuple[int, int]]:
     """Yield the number of rows of each table and of sentences of each finding, most first."""
-    for rows in range(ROWS_SHOWN, _FEWEST_ROWS - 1, -1):
-        yield rows, _MOST_SENTENCES
-    for sentences in range(_MOST_SENTENCES - 1, 0, -1):
+    for sentences in range(_MOST_SENTENCES, _LEAD_SENTENCES, -1):
+        yield ROWS_SHOWN, sentences
+    for rows in range(ROWS_SHOWN, _FEWEST_ROWS, -1):
+        yield rows, _LEAD_SENTENCES
+    for sentences in range(_LEAD_SENTENCES, 0, -1):
         yield _FEWEST_ROWS, sentences
 
 
@@ -152,7 +157,8 @@ def _lines(headline: Headline, closing: str, width: int, *, with_tables: bool) -
     lines += [Text(line, style="dim") for text in notes for line in _wrapped(text, width)]
     hidden = headline.hidden_rows if with_tables else 0
     shown = headline.row_count - hidden
-    rest = f"{shown} of {counted(headline.row_count, 'row')}. All rows and all" if hidden else "All"
+    note = selection_note(shown, headline.row_count)
+    rest = f"{note} All rows and all" if hidden else "All"
     text = f"{rest} tables: --full. {closing}" if with_tables else closing
     return lines + [Text(line, style="dim") for line in _wrapped(text, width)]
 

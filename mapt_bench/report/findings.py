@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mapt_bench.report.terms import reference_notes
+from mapt_bench.reports.headline import SELECTION
 from mapt_bench.reports.loss_sentences import lost_points
 from mapt_bench.reports.score_tables import interval_cell, of_group, splits
 from mapt_bench.reports.sentences import part_findings
@@ -70,9 +71,8 @@ def explained(tables: Iterable[Table]) -> Iterator[Table]:
     seen: set[str] = set()
     for table in tables:
         notes = [
-            f"{note.removesuffix('.')} are shown. All rows are in the folded tables below, and on "
-            "the terminal with --full."
-            if note.endswith(" rows.")
+            f"{note} All rows are in the folded tables below, and on the terminal with --full."
+            if note.startswith(SELECTION)
             else note
             for note in table.footnotes
         ]

@@ -12,7 +12,6 @@ from mapt_bench.errors import counted
 from mapt_bench.report.charts import Curve, Point, Span, curves, scatter, spans, stacked_bars
 from mapt_bench.report.svg import Chart
 from mapt_bench.reports.cost_tables import variant_gmacs, variant_peak_mib
-from mapt_bench.reports.headline import headline_tables
 from mapt_bench.reports.paired_verdicts import is_established
 from mapt_bench.reports.score_tables import interval_cell
 from mapt_bench.reports.sentences import SWEEP_WORDS
@@ -159,18 +158,15 @@ def _chart_rows(names: Iterable[str], references: set[str]) -> list[str]:
     return [name for name in order if name in kept]
 
 
-def recovery_charts(part: Part) -> list[Chart]:
-    """Return the share of identities that rows recover after long occlusion gaps."""
+def recovery_charts(part: Part, names: Iterable[str]) -> list[Chart]:
+    """Return the share of identities that some rows recover after long occlusion gaps."""
     entries = {
         str(each["variant"]): each
         for each in part.run.get("recoveries") or []
         if each.get("factor") == "all" and each.get("full_occlusions")
     }
-    table = next(iter(headline_tables(part.run)), None)
-    if not entries or table is None:
-        return []
     rows = []
-    for name in (str(row[0]) for row in table.rows):
+    for name in names:
         rate = (entries.get(name) or {}).get("full_occlusions", {}).get("recovered") or {}
         if rate.get("share") is not None and name != LOWER_BOUND:
             of_reference = entries[name].get("group") == "reference"

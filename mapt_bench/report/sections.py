@@ -52,7 +52,7 @@ from mapt_bench.report.suite_notes import name_notes, with_levels
 from mapt_bench.reports import part_tables, tables_of_all_parts
 from mapt_bench.reports.cost_sentences import cost_sentences
 from mapt_bench.reports.cost_tables import cost_tables as report_tables
-from mapt_bench.reports.headline import headline_tables
+from mapt_bench.reports.headline import headline_tables, rows_shown
 from mapt_bench.reports.sentences import part_findings, run_findings
 from mapt_bench.reports.slice_tables import slices_table, weakest_slices
 from mapt_bench.reports.step_tables import step_sentences
@@ -87,6 +87,7 @@ class _PartView:
         pictures: Pictures of the worst sequences.
         slices: Name of the reference row and its slices, empty without a run folder.
         is_alone: Whether it is the only part of the run.
+        rows_shown: Most rows of each headline table.
     """
 
     part: Part
@@ -94,6 +95,7 @@ class _PartView:
     pictures: tuple[Picture, ...]
     slices: tuple[str, list[dict[str, Any]]]
     is_alone: bool
+    rows_shown: int
     tables: dict[str, list[Table]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -124,7 +126,7 @@ class _PartView:
             replace(table, title=table.title.removesuffix(self.part.ending))
             if table.title != self.part.words
             else replace(table, title="Scores")
-            for table in headline_tables(self.part.run)
+            for table in headline_tables(self.part.run, rows=self.rows_shown)
         ]
 
 
@@ -149,6 +151,7 @@ def run_sections(
     worst = [worst_sequences(part) for part in parts]
     pictures = Gallery(run, folder, gallery, replay)
     count = sum(map(len, worst))
+    most = rows_shown(len(headline_tables(run)))
     views = [
         _PartView(
             part,
@@ -156,6 +159,7 @@ def run_sections(
             tuple(pictures.of(found, count)),
             _own_slices(part, folder, found),
             len(parts) == 1,
+            most,
         )
         for part, found in zip(parts, worst, strict=True)
     ]
@@ -262,10 +266,11 @@ def _by_step(view: _PartView) -> Block:
 def _slices(view: _PartView) -> Block:
     table = slices_table(*view.slices)
     tables = with_levels(view.tables.get(SLICES, []), view.part.run)
+    names = [str(row[0]) for each in view.headlines()[:1] for row in each.rows]
     return Block(
         view.title,
         tuple(weakest_slices(*view.slices)),
-        charts=tuple(recovery_charts(view.part)),
+        charts=tuple(recovery_charts(view.part, names)),
         tables=closed([*([table] if table else []), *tables]),
     )
 

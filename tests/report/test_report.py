@@ -16,6 +16,7 @@ from helpers.results import evaluation, evaluations, interval, run, summary_row,
 from helpers.small_runs import COPY, plan, source, walk, write_videos
 from markupsafe import escape
 from PIL import Image
+from rich.console import Console
 
 from mapt_bench.cli.main import main
 from mapt_bench.errors import DataError
@@ -33,6 +34,8 @@ from mapt_bench.report.charts import (
     spans,
     stacked_bars,
 )
+from mapt_bench.reports.headline import run_headline
+from mapt_bench.reports.terminal import print_headline
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -359,8 +362,30 @@ def test_a_difference_is_row_minus_reference_and_grey_is_explained(tmp_path):
 
 def test_rows_that_are_not_shown_are_counted(tmp_path):
     rows = [summary_row(f"row-{at}", 0.3 + at / 100, 0.5, "heads") for at in range(15)]
-    assert "12 of 15 rows are shown." in words_of(page_of(tmp_path, run(summary=rows)))
-    assert "rows are shown" not in words_of(page_of(tmp_path, run(summary=rows[:12])))
+    note = "A selection: 12 of 15 rows. Others may have a higher PAT. All rows are in the folded"
+    assert note in words_of(page_of(tmp_path, run(summary=rows)))
+    assert "A selection" not in words_of(page_of(tmp_path, run(summary=rows[:12])))
+
+
+def test_the_page_and_the_terminal_show_the_same_rows(tmp_path, monkeypatch):
+    rows = [
+        summary_row(f"row-{at}", 0.3 + at / 100, 0.5, "heads", segments=name, trained=False)
+        for name in ("noisy", "groundtruth")
+        for at in range(15)
+    ]
+    long = "segments, with faults: 4 % missed, 3 % merged, 15 % eroded, 0.3 spurious per frame"
+    few = {"PAT": {"n": 2, "reason": "2 sequences; an interval needs at least 5"}}
+    document = run(summary=[{**row, "intervals": few} for row in rows])
+    document["protocol"]["segments_by_name"] = {"noisy": long, "groundtruth": f"exact {long}"}
+    monkeypatch.setenv("COLUMNS", "100")
+    stream = io.StringIO()
+    print_headline(lambda most: run_headline(document, rows=most), "", Console(file=stream))
+    on_terminal = re.findall(r"^row-\d+", stream.getvalue(), flags=re.MULTILINE)
+    text = page_of(tmp_path, document)
+    headlines = re.findall(r"<caption><span>Scores</span>.*?</table>", text, flags=re.DOTALL)
+    found = re.findall(r'<th scope="row">(row-\d+)', " ".join(headlines))
+    assert found == on_terminal
+    assert len(found) == 20
 
 
 def test_a_flops_report_stands_alone_and_beside_a_run(tmp_path):

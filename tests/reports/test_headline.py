@@ -250,7 +250,8 @@ def test_forty_lines_of_the_width_of_the_terminal(width, segments, monkeypatch):
     assert any(line.startswith("oracle") for line in lines)
     shown = sum(bool(re.match(r"(tracker-\d+|mapt\+memory|oracle) +\d", line)) for line in lines)
     total = 62 * len(segments)
-    assert f"{shown} of {total} rows. All rows and all tables: --full." in " ".join(lines)
+    note = f"A selection: {shown} of {total} rows. Others may have a higher PAT."
+    assert f"{note} All rows and all tables: --full." in " ".join(lines)
 
 
 def test_columns_are_dropped_by_priority_and_never_wrapped(monkeypatch):
