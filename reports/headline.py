@@ -158,8 +158,7 @@ def run_headline(
 
     Args:
         run: A result of schema ``mapt-bench/run/1``.
-        rows: Largest number of rows of a table. Several tables have fewer, see
-            :func:`rows_shown`.
+        rows: Most rows of a table. Several tables have fewer: see :func:`rows_shown`.
         selection: Scores and rows to show instead of the default ones.
     """
     every = headline_tables(run, rows=len(run["summary"]))
