@@ -1,7 +1,5 @@
 """The reach of a motion head: the largest displacement that its offsets follow."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -63,7 +61,7 @@ def test_half_of_the_displacement_is_enough_and_less_is_not():
     assert measure_reach(Follower(40, part=0.49)).pixels == 0
 
 
-def test_a_head_that_never_learned_to_match_reaches_nowhere():
-    reach = motion_reach(MaptOptions(weights=Path("mapt-tiny")))
+def test_a_head_that_never_learned_to_match_reaches_nowhere(mapt_files):
+    reach = motion_reach(MaptOptions(weights=mapt_files / "mapt-tiny.safetensors"))
     assert 0 <= reach["pixels"] < 16
     assert len(reach["tried"]) == len(reach["found"]) == 20
