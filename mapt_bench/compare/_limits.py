@@ -158,7 +158,14 @@ class Limit:
                 "'PAT<-0.5' fails if PAT drops by more than 0.5 percentage points, "
                 "'IDSW>5' fails if there are more than 5 new identity switches"
             )
-        return cls(found["score"], found["relation"], float(found["threshold"]), severity="error")
+        score, relation, number = found["score"], found["relation"], found["threshold"]
+        if relation.startswith("<") and number[0].isdigit() and float(number) > 0:
+            raise ConfigError(
+                f"{text!r} fails without any change; write {score}{relation}-{number} to allow a "
+                f"drop of {number}, {score}{relation}+{number} to ask for a gain, or --min "
+                f"{score}={number} for the value itself"
+            )
+        return cls(score, relation, float(number), severity="error")
 
     @classmethod
     def of_option(cls, option: str, text: str) -> Self:

@@ -88,6 +88,12 @@ def test_a_malformed_limit_shows_the_grammar(text):
         Limit.parse(text)
 
 
+def test_a_limit_without_its_minus_is_refused():
+    message = r"'PAT<60' fails without any change; write PAT<-60 .*, or --min PAT=60"
+    with pytest.raises(ConfigError, match=message):
+        Limit.parse("PAT<60")
+
+
 def test_a_limit_that_nothing_can_check_is_broken(compare):
     # PTQ is undefined in both: not missing, but the gate on it must not look passed.
     found = compare(evaluation(), evaluation(), "PTQ<-1")
