@@ -140,6 +140,13 @@ def test_settings_out_of_range_are_refused(settings_, words):
         bootstrap_interval([1.0] * 5, mean, **settings_)
 
 
+def test_intervals_have_2000_resamples_by_default():
+    sample = np.random.default_rng(5).exponential(size=11).tolist()
+    assert bootstrap_interval(sample, mean) == bootstrap_interval(sample, mean, resamples=2000)
+    found = paired_difference(sample, sample[::-1], mean)
+    assert found == paired_difference(sample, sample[::-1], mean, resamples=2000)
+
+
 def test_no_units_are_refused():
     with pytest.raises(DataError, match="no sequences"):
         bootstrap_interval([], mean)

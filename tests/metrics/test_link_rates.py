@@ -189,6 +189,14 @@ def test_equal_displacements_stand_on_one_side():
         assert break_point([sequence(*order)], unit="pixels").value == 7
 
 
+def test_displacements_over_size_that_differ_by_rounding_only_are_equal():
+    # 1 / 3 and 333333.125 / 1000000 agree in six decimals and differ in the seventh.
+    links = [{"displacement_px": 333333.125, "size_px": 10**6, "outcome": KEPT}] * 31
+    links += [{"displacement_px": 1, "size_px": 3, "outcome": NEW}] * 30
+    links += [{"displacement_px": 1}] * 10 + [{"displacement_px": 9, "outcome": NEW}] * 30
+    assert break_point([sequence(*links)]).value == pytest.approx((0.333333 + 0.9) / 2, abs=1e-9)
+
+
 @pytest.mark.parametrize(("again", "rises"), [(0, False), (19, False), (20, True), (40, True)])
 def test_a_curve_that_rises_beyond_it_is_told(again, rises):
     near = [{"displacement_px": 1 + at / 100, "outcome": KEPT} for at in range(100)]

@@ -61,6 +61,14 @@ def test_intervals_are_over_sequences():
     assert slice_rates([]) == []
 
 
+def test_the_seed_is_0_by_default():
+    counts = []
+    for frames in range(2, 12):  # of each film the first frame is missed
+        drawn = ["c1 r"] * frames
+        counts.append(count_slices(overlap_of(" | ".join(drawn), " | ".join(["r r", *drawn[1:]]))))
+    assert slice_rates(counts) == slice_rates(counts, seed=0) != slice_rates(counts, seed=1)
+
+
 def test_speed_of_masks_is_the_displacement_since_the_last_sighting():
     objects = SightedObjects()
     car, person = 13 << 24 | 1, 11 << 24 | 1

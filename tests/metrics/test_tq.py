@@ -7,6 +7,7 @@ from helpers.films import overlap_of, score
 from helpers.maps import draw
 
 from mapt_bench.metrics._tq import count_tracks
+from mapt_bench.metrics.pat_counter import count_pat
 
 
 def quality(gt, pred, ids="things"):
@@ -136,6 +137,13 @@ def test_single_precision_may_round_a_majority_away():
     tube = np.array([-1, 0])
     assert count_tracks(overlap, tube).quality == 1
     assert count_tracks(overlap, tube, single_precision=True).quality == 0
+
+
+def test_only_float32_variants_round_a_majority_away():
+    drawn = overlap_of("c1 c1", "r c5")
+    sums = count_pat(replace(drawn, pixels=np.array([2**24, 2**24 + 1])))
+    assert sums.tracks_float32.quality == 0
+    assert sums.tracks_all.quality == sums.tracks_minimum.quality == 1
 
 
 def test_tracks_add_up_over_classes():

@@ -90,6 +90,13 @@ def test_phases_are_averaged(sums):
     assert found == pytest.approx(np.mean(both, axis=0))
 
 
+def test_scores_have_2000_resamples_by_default(sums):
+    default, stated = ScoreStatistics(KITTI), ScoreStatistics(KITTI, resamples=2000)
+    sequences = [[one] for one in sums]
+    found = default.intervals(default.samples(sequences))
+    assert found == stated.intervals(stated.samples(sequences))
+
+
 def test_without_things_tracking_is_undefined_and_the_rest_has_intervals():
     stuff = LabelSpace("stuff", tuple(replace(each, is_thing=False) for each in KITTI.classes))
     films = [score(GT, faulty, stuff) for faulty in (SWITCHED, LOST, LOOSE, GT, GT, GT)]
