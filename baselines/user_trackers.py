@@ -5,10 +5,8 @@ segmenter. A *whole tracker* has ``start(info)`` and ``step(frame)``; it finds i
 """
 
 import inspect
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
@@ -21,8 +19,8 @@ from mapt_bench.baselines.registry import TrackerEntry
 from mapt_bench.errors import ConfigError, DataError, MaptBenchError, TrackerError, a_type, nearest
 from mapt_bench.labels import Frame, PanopticMap, VideoInfo
 from mapt_bench.tracking import Association, Associator, FrameSegments, Tracker
-from mapt_bench.tracking.loop import blamed, raised_at
-from mapt_bench.user_code import attribute_of, source_fingerprint
+from mapt_bench.tracking.loop import blamed
+from mapt_bench.user_code import attribute_of, failure_of, running, source_fingerprint
 
 __all__ = ["ENTRY_POINT_GROUP", "UserTracker", "plugin_names", "user_tracker", "wrapped_tracker"]
 
@@ -194,11 +192,12 @@ def _called(name: str, found: Callable[..., object]) -> object:
 
 def _of_entry_point(point: EntryPoint) -> object:
     try:
-        return point.load()
+        with running():
+            return point.load()
     except Exception as problem:  # whatever a user's module may raise
         raise ConfigError(
             f"tracker {point.name!r} is offered as {point.value!r}, which cannot be imported: "
-            f"{problem}; repair or remove that package"
+            f"{failure_of(problem)}; repair or remove that package"
         ) from problem
 
 
@@ -211,21 +210,13 @@ def _signature(factory: Callable[..., object]) -> inspect.Signature:
 
 def _built(name: str, factory: Callable[..., object], arguments: Mapping[str, Any]) -> object:
     try:
-        with redirect_stdout(sys.stderr):  # stdout is for results
+        with running():
             return factory(**arguments)
     except MaptBenchError:
         raise
-    except SystemExit as problem:
-        if type(problem) is not SystemExit:  # the end of a worker process
-            raise
-        raise TrackerError(
-            f"tracker {name!r} called sys.exit({problem.code!r}) while it was built; expected it "
-            f"to return or to raise an exception ({raised_at(problem)})"
-        ) from problem
     except Exception as problem:  # whatever a user's code may raise
         raise TrackerError(
-            f"tracker {name!r} could not be built: {type(problem).__name__}: {problem} "
-            f"({raised_at(problem)})"
+            f"tracker {name!r} could not be built: {failure_of(problem)}"
         ) from problem
 
 

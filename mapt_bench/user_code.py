@@ -1,12 +1,13 @@
-"""User code by name, ``package.module:attribute``, and a fingerprint of its source."""
+"""User code: found by name, ``package.module:attribute``, run, and hashed."""
 
 import ast
 import hashlib
 import importlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Iterator
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -15,12 +16,104 @@ from weakref import WeakKeyDictionary
 from mapt_bench import PUBLIC
 from mapt_bench.errors import ConfigError, nearest
 
-__all__ = ["attribute_of", "source_files", "source_fingerprint"]
+__all__ = [
+    "EarlyExitError",
+    "attribute_of",
+    "failure_of",
+    "running",
+    "source_files",
+    "source_fingerprint",
+]
 
 _PACKAGE = __name__.partition(".")[0]
 
 _INSTALLED = {"site-packages", "dist-packages"}
 """Folders of installed packages: their versions belong to the provenance, not to the key."""
+
+_LINES_AT_MOST = 3
+
+
+class EarlyExitError(Exception):
+    """User code called ``sys.exit``.
+
+    Args:
+        code: What it was called with.
+    """
+
+    def __init__(self, code: object) -> None:
+        super().__init__(
+            f"it called sys.exit({code!r}); expected it to return or to raise an exception"
+        )
+        self.code = code
+
+
+@contextmanager
+def running() -> Iterator[None]:
+    """Run user code so that it can neither write to stdout, which is for results, nor end us.
+
+    What it prints goes to stderr.
+
+    Raises:
+        EarlyExitError: In place of ``SystemExit``. Its subclasses pass: they end worker processes.
+    """
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    except SystemExit as problem:
+        if type(problem) is not SystemExit:
+            raise
+        raise EarlyExitError(problem.code).with_traceback(problem.__traceback__) from problem
+
+
+def failure_of(problem: Exception) -> str:
+    """Return what a message says of an exception of user code.
+
+    Args:
+        problem: A caught exception.
+
+    Returns:
+        Type and text, and the last lines of the user's own code that led to it, for example
+        ``"KeyError: 'x' (my_tracker.py:12 in associate, my_tracker.py:30 in _match)"``.
+    """
+    is_exit = isinstance(problem, EarlyExitError)
+    text = str(problem) if is_exit else f"{type(problem).__name__}: {problem}"
+    place = _raised_at(problem)
+    return f"{text} ({place})" if place else text
+
+
+def _raised_at(problem: BaseException) -> str:
+    """Return the last lines of a user's own code that led to an exception, the outermost first.
+
+    Lines of this package, the standard library and other installed packages are omitted.
+
+    Args:
+        problem: A caught exception.
+
+    Returns:
+        For example ``"my_tracker.py:12 in associate, my_tracker.py:30 in _match"``. Empty if the
+        exception has no lines of its own, as a syntax error.
+    """
+    frames = [
+        (frame.f_globals.get("__name__", ""), Path(frame.f_code.co_filename), line, frame.f_code)
+        for frame, line in traceback.walk_tb(problem.__traceback__)
+    ]
+    foreign = {_PACKAGE, *sys.stdlib_module_names}
+    outside = [each for each in frames if each[0].partition(".")[0] not in foreign]
+    tracker = outside[0][0].partition(".")[0] if outside else ""
+    own = [
+        each
+        for each in outside
+        if each[0].partition(".")[0] == tracker or not _INSTALLED & set(each[1].parts)
+    ]
+    lines = [
+        f"{_shown(path)}:{line} in {code.co_name}" for _, path, line, code in own[-_LINES_AT_MOST:]
+    ]
+    return ", ".join(lines)
+
+
+def _shown(path: Path) -> Path:
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def attribute_of(name: str, *, kind: str, form: str) -> object:
@@ -53,7 +146,7 @@ def attribute_of(name: str, *, kind: str, form: str) -> object:
         sys.path.append(here)  # last: a types.py in a data folder must not replace Python's own
     importlib.invalidate_caches()  # the module may be new
     try:
-        with redirect_stdout(sys.stderr):  # stdout is for results
+        with running():
             module = importlib.import_module(module_name)
     except ModuleNotFoundError as problem:
         if problem.name and f"{module_name}.".startswith(f"{problem.name}."):
@@ -66,15 +159,14 @@ def attribute_of(name: str, *, kind: str, form: str) -> object:
             f"module {module_name!r} of {kind} {name!r} needs {problem.name!r}, which is not "
             "installed"
         ) from problem
-    except Exception as problem:  # user code may raise anything
-        raise ConfigError(
-            f"module {module_name!r} of {kind} {name!r} cannot be imported: "
-            f"{type(problem).__name__}: {problem}"
-        ) from problem
-    except SystemExit as problem:
+    except EarlyExitError as problem:
         raise ConfigError(
             f"module {module_name!r} of {kind} {name!r} called sys.exit({problem.code!r}) while it "
             "was imported; put code that runs a program under if __name__ == '__main__'"
+        ) from problem
+    except Exception as problem:  # user code may raise anything
+        raise ConfigError(
+            f"module {module_name!r} of {kind} {name!r} cannot be imported: {failure_of(problem)}"
         ) from problem
     if not hasattr(module, attribute):
         public = [word for word in vars(module) if not word.startswith("_")]

@@ -10,7 +10,7 @@ from mapt_bench.errors import ConfigError, a_type
 from mapt_bench.model import MOTION_DESIGNS, MotionConfig, MotionHead
 from mapt_bench.profiling._mapt_networks import register_mapt
 from mapt_bench.profiling.flops_settings import TARGETS, InputSize, Target, check_target, register
-from mapt_bench.user_code import attribute_of
+from mapt_bench.user_code import attribute_of, failure_of, running
 
 __all__ = ["find_target", "find_targets", "user_target"]
 
@@ -240,11 +240,11 @@ def _module(found: object, name: str) -> nn.Module:
 
 def _called(factory: Callable[[], object], name: str) -> object:
     try:
-        return factory()
+        with running():
+            return factory()
     except Exception as problem:  # user code may raise anything
         raise ConfigError(
-            f"{name!r} cannot be called without arguments: {type(problem).__name__}: {problem}; "
-            "give its arguments defaults"
+            f"{name!r} could not be built: {failure_of(problem)}; it is called without arguments"
         ) from problem
 
 

@@ -1,11 +1,8 @@
 """The one loop that runs a tracker over a video: it checks, blames, counts and times."""
 
-import sys
-import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stdout
-from pathlib import Path
+from contextlib import contextmanager, nullcontext
 from time import perf_counter
 from typing import NamedTuple
 
@@ -13,12 +10,11 @@ from mapt_bench.errors import DataError, MaptBenchError, TrackerError, a_type
 from mapt_bench.faults import full_disk
 from mapt_bench.labels import PanopticMap, Video, VideoInfo, check_map_classes
 from mapt_bench.tracking.protocol import LateTracker, SegmentTracker, Tracker
+from mapt_bench.user_code import failure_of, running
 
-__all__ = ["Decision", "TrackerRun", "blamed", "raised_at", "run_tracker"]
+__all__ = ["Decision", "TrackerRun", "blamed", "run_tracker"]
 
 _OURS = __name__.partition(".")[0]
-_INSTALLED = {"site-packages", "dist-packages"}
-_LINES_AT_MOST = 3
 
 
 class Decision(NamedTuple):
@@ -182,18 +178,10 @@ def blamed(name: str, where: str | None) -> Iterator[None]:
     """
     is_ours = name.partition(".")[0] == _OURS
     try:
-        with nullcontext() if is_ours else redirect_stdout(sys.stderr):
+        with nullcontext() if is_ours else running():
             yield
     except MaptBenchError:
         raise
-    except SystemExit as problem:
-        if is_ours or type(problem) is not SystemExit:  # the end of a worker process
-            raise
-        raise TrackerError(
-            f"tracker {name} called sys.exit({problem.code!r}); expected it to return or to raise "
-            f"an exception ({raised_at(problem)})",
-            where=where,
-        ) from problem
     except Exception as problem:  # a user's code may raise anything
         full = full_disk(problem)
         if full is not None:
@@ -202,45 +190,9 @@ def blamed(name: str, where: str | None) -> Iterator[None]:
             problem.add_note(f"raised by tracker {name} at {where}")
             raise
         raise TrackerError(
-            f"tracker {name} failed: {type(problem).__name__}: {problem} ({raised_at(problem)})",
+            f"tracker {name} failed: {failure_of(problem)}",
             where=where,
         ) from problem
-
-
-def raised_at(problem: BaseException) -> str:
-    """Return the last lines of a user's own code that led to an exception, the outermost first.
-
-    Lines of this package, the standard library and other installed packages are omitted, unless
-    there are no others.
-
-    Args:
-        problem: A caught exception.
-
-    Returns:
-        For example ``"my_tracker.py:12 in associate, my_tracker.py:30 in _match"``.
-    """
-    frames = [
-        (frame.f_globals.get("__name__", ""), Path(frame.f_code.co_filename), line, frame.f_code)
-        for frame, line in traceback.walk_tb(problem.__traceback__)
-    ]
-    foreign = {_OURS, *sys.stdlib_module_names}
-    outside = [each for each in frames if each[0].partition(".")[0] not in foreign]
-    tracker = outside[0][0].partition(".")[0] if outside else ""
-    own = [
-        each
-        for each in outside
-        if each[0].partition(".")[0] == tracker or not _INSTALLED & set(each[1].parts)
-    ]
-    lines = [
-        f"{_shown(path)}:{line} in {code.co_name}"
-        for _, path, line, code in (own or frames[-1:])[-_LINES_AT_MOST:]
-    ]
-    return ", ".join(lines)
-
-
-def _shown(path: Path) -> Path:
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _checked(panoptic_map: object, info: VideoInfo, index: int) -> PanopticMap:

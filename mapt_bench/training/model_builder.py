@@ -6,11 +6,11 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import nn
 
-from mapt_bench.errors import ConfigError, a_type
+from mapt_bench.errors import ConfigError, MaptBenchError, a_type
 from mapt_bench.labels import LabelSpace
 from mapt_bench.model.config_files import mapt_config, mapt_config_to_dict
 from mapt_bench.tracking import Tracker
-from mapt_bench.user_code import attribute_of
+from mapt_bench.user_code import attribute_of, failure_of, running
 
 __all__ = ["TracksVideos", "build_model", "model_config", "tracker_of"]
 
@@ -91,7 +91,13 @@ def _of_user(name: str, settings: Mapping[str, object], labels: LabelSpace) -> n
     build = attribute_of(name, kind="model", form=_FORM)
     if not callable(build):
         raise ConfigError(f"{name!r} is an object of type {type(build).__name__}; expected {_FORM}")
-    model = build(labels, **settings)
+    try:
+        with running():
+            model = build(labels, **settings)
+    except MaptBenchError:
+        raise
+    except Exception as problem:  # user code may raise anything
+        raise ConfigError(f"model {name!r} could not be built: {failure_of(problem)}") from problem
     if not isinstance(model, nn.Module):
         raise ConfigError(f"{name!r} returned {a_type(model)}; expected a torch module")
     return model

@@ -193,7 +193,11 @@ def test_a_class_that_fails_is_named(module):
         ("Fractions", DataError, "type float64; expected 2 whole numbers"),
         ("Same", DataError, "id 1 for two segments of one class"),
         ("Zero", DataError, "associate returned id 0; expected ids from 1"),
-        ("Leaves", TrackerError, r"Leaves called sys.exit\(1\); expected it to return .*\.py:"),
+        (
+            "Leaves",
+            TrackerError,
+            r"Leaves failed: it called sys.exit\(1\); expected it to return .*\.py:",
+        ),
         ("ShortSteps", DataError, "1 steps and 0 ages; expected 2 of each"),
         ("Spoils", TrackerError, "Spoils failed: ValueError: assignment destination is read-only"),
     ],
@@ -209,7 +213,9 @@ def test_what_an_associator_returns_is_checked(module, name, error, message):
 
 def test_a_class_may_not_end_the_command(module):
     entry = plugins.user_tracker(f"{module}:LeavesEarly")
-    with pytest.raises(TrackerError, match=r"called sys.exit\('no weights'\) while it was built"):
+    with pytest.raises(
+        TrackerError, match=r"could not be built: it called sys.exit\('no weights'\)"
+    ):
         entry.build({})
 
 
@@ -264,14 +270,20 @@ def test_a_module_that_does_not_import(module, tmp_path, text, message):
         plugins.user_tracker("broken_plugin:Class")
 
 
-def test_entry_points_are_offered_by_name(module, monkeypatch):
+def test_entry_points_are_offered_by_name(module, tmp_path, monkeypatch, capsys):
     points = [
         EntryPoint("mine", f"{module}:Good", plugins.ENTRY_POINT_GROUP),
         EntryPoint("gone", "not_there:Class", plugins.ENTRY_POINT_GROUP),
+        EntryPoint("leaves", "leaves_at_import:Class", plugins.ENTRY_POINT_GROUP),
     ]
     monkeypatch.setattr(plugins, "entry_points", lambda group: points)
     sys.path.insert(0, ".")
-    assert plugins.plugin_names() == ("gone", "mine")
+    assert plugins.plugin_names() == ("gone", "leaves", "mine")
     assert plugins.user_tracker("mine").is_whole
     with pytest.raises(ConfigError, match="'gone' is offered as 'not_there:Class'"):
         plugins.user_tracker("gone")
+    (tmp_path / "leaves_at_import.py").write_text("print('going')\nraise SystemExit(2)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match=r"cannot be imported: it called sys.exit\(2\)"):
+        plugins.user_tracker("leaves")
+    assert capsys.readouterr() == ("", "going\n")

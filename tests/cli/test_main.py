@@ -221,8 +221,10 @@ def test_the_package_runs_as_a_module(tmp_path):
     )
 
 
-def test_somebody_elses_exit_is_no_closed_pipe(tmp_path):
-    (tmp_path / "leaver.py").write_text("import sys\n\n\ndef build():\n    sys.exit(3)\n")
+def test_code_that_ends_python_is_named(tmp_path):
+    (tmp_path / "leaver.py").write_text(
+        "import sys\n\n\ndef build():\n    print('going')\n    sys.exit(3)\n"
+    )
     done = subprocess.run(
         [sys.executable, "-m", "mapt_bench", "flops", "leaver:build", "--json", "-"],
         capture_output=True,
@@ -230,7 +232,20 @@ def test_somebody_elses_exit_is_no_closed_pipe(tmp_path):
         check=False,
         text=True,
     )
-    assert done.returncode == 70
+    assert done.returncode == 2
+    assert done.stderr.startswith("going\n")
+    told = json.loads(done.stdout)["error"]["message"]
+    assert "it called sys.exit(3)" in told
+    assert "(leaver.py:6 in build)" in told
+
+
+def test_somebody_elses_exit_is_no_closed_pipe(monkeypatch):
+    def leave(*_, **__):
+        sys.exit(3)
+
+    monkeypatch.setattr("mapt_bench.cli.conformance.check_conformance", leave)
+    done = CliRunner().invoke(main, ["conformance", "--json", "-"])
+    assert done.exit_code == 70
     assert "sys.exit(3)" in done.stderr
     assert json.loads(done.stdout)["error"]["kind"] == "crash"
 

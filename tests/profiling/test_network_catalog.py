@@ -262,7 +262,7 @@ def test_a_module_may_make_its_own_inputs():
         ("their_net:", "not a network; expected package.module:build"),
         ("bad_net:build", "cannot be imported: OSError: disk"),
         ("needy_net:build", "needs 'no_such_package_at_all', which is not installed"),
-        ("their_net:picky", "cannot be called without arguments"),
+        ("their_net:picky", "could not be built: TypeError: "),
         ("their_net:number", "is or returns an int; expected a torch.nn.Module"),
         ("their_net:Broken", "fails on an input of 128x256: RuntimeError: no such thing"),
         ("their_net:Wrong", "gives no example input of 128x256: the example input is an int"),

@@ -26,6 +26,8 @@ def test_a_function_of_the_user_gets_the_labels_and_its_settings():
         ("helpers.toy_model:biuld", "did you mean 'build'?"),
         ("helpers.toy_model:os", "is an object of type module; expected package.module:function"),
         ("builtins:repr", "returned a str; expected a torch module"),
+        ("builtins:float", "could not be built: TypeError: float() argument must be a string"),
+        ("builtins:exit", "could not be built: it called sys.exit("),
         ("absent_module:build", "there is no module 'absent_module'"),
     ],
 )

@@ -20,6 +20,7 @@ from mapt_bench.workers import Processes, Workers
 __all__ = [
     "Advance",
     "CellOutcome",
+    "CellWork",
     "NamedProgress",
     "Progress",
     "RunOutcome",
@@ -42,6 +43,9 @@ Progress = Callable[[Schedule], AbstractContextManager[Advance]]
 NamedProgress = Callable[[str, int], AbstractContextManager[Advance]]
 """Shows the progress of one part of a run: takes a description and the number of steps, and yields
 a function that takes done steps."""
+
+CellWork = tuple[str, tuple[tuple[int, int], ...]]
+"""Key of a cell, and the ``(sequence index, phase)`` of its units."""
 
 _Item = TypeVar("_Item")
 
@@ -77,7 +81,7 @@ class CellOutcome:
     failures: Mapping[tuple[int, int], Failure]
 
     @property
-    def work(self) -> tuple[str, tuple[tuple[int, int], ...]]:
+    def work(self) -> CellWork:
         """Key and places of the units. Cells with equal work have equal results.
 
         The key alone is not enough: long intervals skip short sequences.

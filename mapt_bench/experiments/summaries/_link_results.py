@@ -6,7 +6,7 @@ from typing import Any
 
 from mapt_bench.baselines.mapt_trackers import motion_reach
 from mapt_bench.baselines.tracker_options import MaptOptions
-from mapt_bench.experiments.engine.runner import CellOutcome, RunOutcome
+from mapt_bench.experiments.engine.runner import CellOutcome, CellWork, RunOutcome
 from mapt_bench.experiments.plans.plan import Series
 from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.experiments.summaries.result_tables import group_members, segments_of
@@ -293,7 +293,7 @@ def recoveries_of_cells(outcome: RunOutcome) -> list[_Row]:
         :func:`recoveries`), and ``full_occlusions``, the same for all gaps of 3 to 10 frames.
     """
     chosen = _selections(outcome)
-    found: dict[Any, _Row] = {}
+    found: dict[tuple[CellWork, _Group], _Row] = {}
     rows = []
     for cell in outcome.cells:
         if cell.failures:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mapt_bench.experiments.engine.runner import CellOutcome
+from mapt_bench.experiments.engine.runner import CellOutcome, CellWork
 from mapt_bench.labels import LabelSpace
 from mapt_bench.metrics import SequenceSums, averaged_classes, flat_scores, pat_variant, pool
 from mapt_bench.metrics.mot import class_measures
@@ -19,7 +19,6 @@ INTERVAL_SCORES = ("PAT", "TQ", "STQ", "AQ", "AssA")
 """
 
 _Row = dict[str, Any]
-_Work = tuple[str, tuple[tuple[int, int], ...]]
 
 
 def averaged_class_names(
@@ -118,9 +117,9 @@ class Comparisons:
         self._statistics = statistics
         self._family = ComparisonFamily(statistics, of)
         self._sequences = sequences
-        self._samples: dict[_Work, Sequence[Sample]] = {}
-        self._intervals: dict[_Work, _Row] = {}
-        self._compared: dict[tuple[_Work, _Work], _Row] = {}
+        self._samples: dict[CellWork, Sequence[Sample]] = {}
+        self._intervals: dict[CellWork, _Row] = {}
+        self._compared: dict[tuple[CellWork, CellWork], _Row] = {}
 
     def intervals(self, cell: CellOutcome) -> _Row:
         """Return the confidence interval of every score for JSON. Empty without sequences."""

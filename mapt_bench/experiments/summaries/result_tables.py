@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mapt_bench.experiments.engine.runner import Advance, CellOutcome, RunOutcome, spread
+from mapt_bench.experiments.engine.runner import Advance, CellOutcome, CellWork, RunOutcome, spread
 from mapt_bench.experiments.plans.segment_sources import OWN_SEGMENTS
 from mapt_bench.experiments.summaries.cell_scores import (
     INTERVAL_SCORES,
@@ -214,7 +214,7 @@ def scores_by_group(
             if group[0] == _WITH_INTERVALS
         }
     references = _references(outcome)
-    found: dict[Any, _Row] = {}
+    found: dict[tuple[CellWork, _Group], _Row] = {}
     rows = []
     cells, count = enumerate(outcome.cells), len(outcome.cells)
     for at, cell in spread(cells, count, count, advance):

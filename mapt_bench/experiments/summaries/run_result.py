@@ -8,7 +8,7 @@ from typing import Any
 
 from mapt_bench.baselines.rows import DEFAULT_MEMORY
 from mapt_bench.baselines.thresholds import describe_thresholds
-from mapt_bench.experiments.engine.runner import Advance, CellOutcome, RunOutcome, spread
+from mapt_bench.experiments.engine.runner import Advance, CellOutcome, CellWork, RunOutcome, spread
 from mapt_bench.experiments.plans.plan import Cell
 from mapt_bench.experiments.plans.segment_sources import SegmentSource
 from mapt_bench.experiments.summaries._link_results import link_results, recovered
@@ -280,7 +280,7 @@ def summary_rows(
     comparisons = Comparisons(statistics, "the run")
     effects = Comparisons(statistics, "rows with memory and without")
     rows = []
-    found: dict[Any, _Row] = {}  # by work of the cell
+    found: dict[CellWork, _Row] = {}
     tables = result_tables(outcome)
     places = [
         (table, without, at)
