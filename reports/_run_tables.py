@@ -51,6 +51,7 @@ from mapt_bench.results.result_views import (
     conditions_note,
     entry_of_row,
     is_reference,
+    protocol_in_words,
     row_interval,
     row_milliseconds,
     row_name,
@@ -310,8 +311,9 @@ def _protocol_notes(run: Run) -> list[str]:
     words = {"pat": "PAT protocol", "label_space": "label space", "segments": "segments"}
     if len(protocol.get("segments_by_name") or {}) > 1:
         del words["segments"]  # each table names its own
+    shown = {"pat": protocol_in_words, "segments": segments_in_words}
     stated = [
-        f"{words[key]}: {segments_in_words(str(protocol[key]))}"
+        f"{words[key]}: {shown.get(key, str)(str(protocol[key]))}"
         for key in words
         if protocol.get(key)
     ]

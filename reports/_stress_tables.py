@@ -10,7 +10,7 @@ from typing import Any
 
 from mapt_bench.reports.score_tables import score_column
 from mapt_bench.reports.tables import Cell, Column, Table
-from mapt_bench.results.result_views import is_reference, row_name, row_score
+from mapt_bench.results.result_views import is_reference, protocol_in_words, row_name, row_score
 
 __all__ = [
     "FAILURES",
@@ -165,7 +165,7 @@ def _notes(run: Run, conditions: Sequence[_Condition]) -> list[str]:
         "confidence intervals.",
         "IDSW and Frag are counts; lower is better. Frag depends on the segments, not on linking. "
         "Stressors change which objects can be tracked, so compare rows within a column.",
-        f"{sequences} sequences; PAT protocol: {protocol.get('pat')}.",
+        f"{sequences} sequences; PAT protocol: {protocol_in_words(str(protocol.get('pat')))}.",
     ]
 
 
@@ -260,7 +260,7 @@ def _level_notes(run: Run, stressor: Stressor, rows: Sequence[Row]) -> list[str]
     counts = sorted({row["n_sequences"] for row in rows})
     numbers = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
     notes.append(
-        f"{numbers} sequences; PAT protocol: {protocol.get('pat')}; "
+        f"{numbers} sequences; PAT protocol: {protocol_in_words(str(protocol.get('pat')))}; "
         f"segments: {protocol.get('segments')}."
     )
     notes += ["Copying and the oracle are references of each level and never marked as best."]

@@ -11,6 +11,7 @@ from mapt_bench.reports.plot_style import MARKERS, PALETTE, STYLE, save_figure
 from mapt_bench.reports.score_tables import score_column
 from mapt_bench.reports.tables import Cell, Column, Table, format_cell, printable
 from mapt_bench.results.result_views import score_kind
+from mapt_bench.results.run_folders import RESULTS
 
 __all__ = ["history_page", "history_tables", "plot_history"]
 
@@ -62,7 +63,9 @@ _NUMBERS = ("before", "after", "change")
 
 
 def _revision(entry: Mapping[str, Any]) -> str:
-    name = entry["revision"] or Path(entry["path"]).name
+    path = Path(entry["path"])
+    # The result of every run has the same file name.
+    name = entry["revision"] or (path.parent.name if path.name == RESULTS else path.name)
     is_hash = len(name) == 40 and all(letter in "0123456789abcdef" for letter in name)
     return str(name[:_SHORT] if is_hash else name)
 

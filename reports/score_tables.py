@@ -12,6 +12,7 @@ from mapt_bench.results.result_views import (
     OF_DEPTH,
     entry_of_row,
     is_reference,
+    protocol_in_words,
     row_name,
     row_score,
     score_kind,
@@ -255,7 +256,7 @@ def _overall_title(evaluations: Sequence[Result]) -> str:
 def _protocol_notes(evaluations: Sequence[Result]) -> list[str]:
     variants = {str(e.get("protocol", {}).get("pat", "")): None for e in evaluations}
     return [
-        *(f"PAT protocol: {variant}." for variant in variants if variant),
+        *(f"PAT protocol: {protocol_in_words(variant)}." for variant in variants if variant),
         *_class_notes(evaluations),
         "IDSW and Frag are counts; lower is better.",
         *(_void_note(evaluation) for evaluation in evaluations if _void_frames(evaluation)),

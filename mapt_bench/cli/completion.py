@@ -50,9 +50,9 @@ def complete_segments(
     """
     from mapt_bench.baselines.segmenters import GROUND_TRUTH
     from mapt_bench.experiments import FOUND_BY_MAPT, NOISY
-    from mapt_bench.weights import shipped_weights
+    from mapt_bench.weights import shipped_mapt_weights
 
-    names = (FOUND_BY_MAPT, GROUND_TRUTH, NOISY, *shipped_weights())
+    names = (FOUND_BY_MAPT, GROUND_TRUTH, NOISY, *shipped_mapt_weights())
     return [*_files(incomplete.rpartition(",")[2]), *_next_of_list(incomplete, names)]
 
 

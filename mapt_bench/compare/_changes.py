@@ -121,7 +121,7 @@ def pair_rows(before: ResultFile, after: ResultFile) -> tuple[list[Pair], tuple[
     """Match the rows of two results.
 
     Returns:
-        The matched rows, and notes on rows that are averaged over different classes.
+        The matched rows, and notes on different names and on averages over different classes.
 
     Raises:
         DataError: If the two are results of different kinds.
@@ -131,6 +131,8 @@ def pair_rows(before: ResultFile, after: ResultFile) -> tuple[list[Pair], tuple[
     for name, old, new in _matched(before, after):
         old_row, new_row, note = over_common_classes(old, new)
         pairs.append(Pair(name, old, new, old_row, new_row))
+        if new.label != name:
+            notes[f"the baseline is {name}, the current result is {new.label}"] = None
         if note is not None:
             notes[note] = None
     return pairs, tuple(notes)

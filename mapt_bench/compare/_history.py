@@ -1,5 +1,6 @@
 """The history of scores: results in order, and the revisions at which a score changed."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from mapt_bench.files import refuse_root
 from mapt_bench.results.expected_fields import expecting_fields
 from mapt_bench.results.result_files import BY_NAME, ResultFile, load_result
 from mapt_bench.results.result_views import ROUNDING, score_kind
+from mapt_bench.results.run_folders import RESULTS
 
 __all__ = ["HISTORY_SCHEMA", "Order", "ScoreHistory", "score_history"]
 
@@ -126,15 +128,13 @@ def _results(places: Sequence[Path]) -> tuple[list[ResultFile], list[str]]:
     found: dict[Path, ResultFile] = {}
     notes = []
     for place in places:
-        if not place.is_dir() or (place / "results.json").exists():
+        if not place.is_dir() or (place / RESULTS).exists():
             file = load_result(place)
             found.setdefault(file.path.resolve(), file)
             continue
         refuse_root(place)
         before = len(found)
-        for path in sorted(place.rglob("*.json")):
-            if "cells" in path.parts:
-                continue  # work units of a run
+        for path in _json_files(place):
             try:
                 found.setdefault(path.resolve(), load_result(path))
             except DataError as problem:
@@ -142,6 +142,16 @@ def _results(places: Sequence[Path]) -> tuple[list[ResultFile], list[str]]:
         if len(found) == before:
             raise DataError("has no result; name result files or run folders", where=place)
     return list(found.values()), notes
+
+
+def _json_files(folder: Path) -> Iterator[Path]:
+    """Yield the JSON files of a folder, at any depth. Of a run, that is its result only."""
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        if RESULTS in names:
+            folders.clear()
+            names = [RESULTS]
+        yield from (Path(parent, name) for name in sorted(names) if name.endswith(".json"))
 
 
 def _ordered(files: Sequence[ResultFile], order: Order) -> list[ResultFile]:

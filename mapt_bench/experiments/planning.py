@@ -41,7 +41,7 @@ from mapt_bench.experiments.plans.variants import added_variant, flow_variant
 from mapt_bench.labels import class_maps, label_space
 from mapt_bench.mapt_switches import SWITCHES, check_switch
 from mapt_bench.synthetic.suites import is_suite, open_suite
-from mapt_bench.weights import DEFAULT_MAPT, shipped_weights
+from mapt_bench.weights import DEFAULT_MAPT, shipped_mapt_weights, shipped_weights
 
 __all__ = ["TUNES_MAPT", "ExperimentInputs", "check_config", "check_inputs", "plan_of"]
 
@@ -256,7 +256,7 @@ class ExperimentInputs:
             return ()
         if self.mapt is None:
             raise ConfigError("--trained compares with the complete MAPT; give its --weights too")
-        known = shipped_weights()
+        known = shipped_mapt_weights()
         shipping = [text for text in texts if text in known]
         files = named_files(
             "--trained",

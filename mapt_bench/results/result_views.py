@@ -23,6 +23,7 @@ __all__ = [
     "entry_of_row",
     "is_reference",
     "part_of",
+    "protocol_in_words",
     "row_interval",
     "row_label",
     "row_milliseconds",
@@ -201,6 +202,15 @@ def segments_in_words(description: str) -> str:
     Ground-truth segments never have identities, so their name need not say so.
     """
     return description.replace("ground-truth segments without identities", "ground-truth segments")
+
+
+_SHORT_PROTOCOLS = {"thing_ids_present_classes": "present"}
+
+
+def protocol_in_words(name: str) -> str:
+    """Return the name of a variant of PAT as tables show it: as options take it, and in full."""
+    short = _SHORT_PROTOCOLS.get(name)
+    return name if short is None else f"{short} ({name})"
 
 
 _BY_CELL = {"links_by_group", "recoveries"}

@@ -16,6 +16,7 @@ __all__ = [
     "WeightsInUse",
     "shipped",
     "shipped_at",
+    "shipped_mapt_weights",
     "shipped_weights",
     "weights_file",
     "weights_in_use",
@@ -61,6 +62,11 @@ class ShippedWeights:
 def shipped_weights() -> tuple[str, ...]:
     """Return the names of all shipped weights, sorted."""
     return tuple(sorted(path.stem for path in WEIGHTS_FOLDER.glob(f"*{_SUFFIX}")))
+
+
+def shipped_mapt_weights() -> tuple[str, ...]:
+    """Return the names of all shipped weights of MAPT, sorted."""
+    return tuple(name for name in shipped_weights() if name != DEFAULT_NARROW_FLOWNET2)
 
 
 def shipped(name: str) -> ShippedWeights:

@@ -31,6 +31,12 @@ def change_of(comparison, score, row=None):
     return found
 
 
+def test_two_names_of_one_prediction_are_told(compare):
+    found = compare(evaluation("old"), evaluation("new"))
+    assert found.notes == ("the baseline is old, the current result is new",)
+    assert compare(evaluation("old"), evaluation("old", shift=0.1)).notes == ()
+
+
 def changed(data, **scores):
     return {**data, "scores": {**data["scores"], **scores}}
 

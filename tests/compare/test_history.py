@@ -68,12 +68,20 @@ def test_rows_of_runs_in_a_folder(write, tmp_path):
     write("runs/1/results.json", run(), "r1", "2026-01-01")
     write("runs/2/results.json", better, "r2", "2026-01-02")
     write("runs/2/cells/k/unit.json", {}, "r2")
+    write("runs/2/run.json", {"schema": "mapt-bench/run-setup/1"}, "r2")
     (tmp_path / "runs/other.json").write_text("{}")
     found = score_history([tmp_path / "runs"], rows=["i*"])
     assert found.rows == ("iou",)
     assert [(each["row"], each["score"]) for each in found.changes] == [("iou", "PAT")]
     assert len(found.notes) == 1
     assert "other.json: skipped, has no schema" in found.notes[0]
+
+
+def test_results_of_runs_without_revision_have_the_name_of_their_folder(write, tmp_path):
+    for name in ("monday", "tuesday"):
+        write(f"runs/{name}/results.json", run(), None)
+    table = history_tables(score_history([tmp_path / "runs"]).to_dict())[0]
+    assert [line[0] for line in table.rows] == ["monday", "tuesday"]
 
 
 def test_single_rows_of_runs_and_flops_reports_match_by_name_only(write):

@@ -29,7 +29,7 @@ def test_undefined_scores_are_explained():
     assert "– a: PTQ: no true positives" in notes
     assert "– b: PTQ: no true positives" in notes
     assert "– PTQ: no true positives" in overall_table([evaluation("a")]).footnotes
-    assert "PAT protocol: thing_ids_present_classes." in notes
+    assert "PAT protocol: present (thing_ids_present_classes)." in notes
 
 
 def test_intervals_stand_beside_their_score_with_method_and_n():

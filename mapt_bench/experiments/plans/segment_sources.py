@@ -29,7 +29,7 @@ from mapt_bench.stress import Stress
 from mapt_bench.tracking import BatchSegmenter, FrameSegments, Segmenter
 from mapt_bench.tracking.archive import SegmentArchive, write_archive
 from mapt_bench.tracking.sharing import NOTHING_SHARED, Share
-from mapt_bench.weights import shipped_weights
+from mapt_bench.weights import shipped_mapt_weights, shipped_weights
 
 __all__ = [
     "MILD_NOISE",
@@ -245,7 +245,7 @@ def _kind(
             "--segments",
             where=path,
         )
-    known = (FOUND_BY_MAPT, GROUND_TRUTH, NOISY, *shipped_weights())
+    known = (FOUND_BY_MAPT, GROUND_TRUTH, NOISY, *shipped_mapt_weights())
     raise ConfigError(
         f"--segments {word}: unknown segments, and no folder or file has that name here; "
         f"{nearest(word, known)}"
