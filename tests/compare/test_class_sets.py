@@ -55,8 +55,8 @@ def test_comparing_two_files_equals_evaluating_both_in_one_command(folders):
     assert own["PQ"].baseline > changes["PQ"].baseline
     assert changes["PQ"].baseline < 0.7  # 2 of the 3 classes of both together
     assert len(found.notes) == 2  # names and classes
-    assert "only now: train" in found.notes[0]
-    assert "all 3 of them" in found.notes[0]
+    assert "only now: train" in found.notes[1]
+    assert "all 3 of them" in found.notes[1]
 
 
 def test_scores_of_sequences_that_cannot_be_converted_are_not_counted(folders):
