@@ -15,6 +15,13 @@ from mapt_bench.reports._stress_tables import (
     level_tables,
 )
 from mapt_bench.reports.difference_tables import differences_tables, memory_table
+from mapt_bench.reports.group_tables import (
+    VIDEOS,
+    of_group,
+    score_group_tables,
+    splits,
+    splits_table,
+)
 from mapt_bench.reports.link_tables import (
     break_table,
     full_occlusions_table,
@@ -26,16 +33,11 @@ from mapt_bench.reports.link_tables import (
 from mapt_bench.reports.loss_tables import losses_of_rows
 from mapt_bench.reports.paired_verdicts import compared_with
 from mapt_bench.reports.score_tables import (
-    VIDEOS,
     estimate,
     interval_cell,
     interval_column,
     interval_notes,
-    of_group,
     score_column,
-    score_group_tables,
-    splits,
-    splits_table,
 )
 from mapt_bench.reports.step_tables import step_tables
 from mapt_bench.reports.tables import (

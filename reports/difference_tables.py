@@ -5,15 +5,12 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from mapt_bench.errors import counted
+from mapt_bench.reports.group_tables import SPLITS, VIDEOS, of_group, splits
 from mapt_bench.reports.score_tables import (
-    SPLITS,
-    VIDEOS,
     interval_cell,
     interval_column,
     interval_notes,
-    of_group,
     score_column,
-    splits,
 )
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table, format_cell
 from mapt_bench.results.result_views import HEADLINE, ROUNDING, row_interval, row_name, score_kind

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from mapt_bench.reports.score_tables import SPLITS
+from mapt_bench.reports.group_tables import SPLITS
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table
 from mapt_bench.results.result_views import is_reference, row_name
 

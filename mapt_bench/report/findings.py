@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mapt_bench.report.terms import reference_notes
+from mapt_bench.reports.group_tables import of_group, splits
 from mapt_bench.reports.headline import SELECTION
 from mapt_bench.reports.loss_sentences import lost_points
-from mapt_bench.reports.score_tables import interval_cell, of_group, splits
+from mapt_bench.reports.score_tables import interval_cell
 from mapt_bench.reports.sentences import part_findings
 from mapt_bench.reports.tables import RANGES, Cell, Column, Table
 from mapt_bench.results.result_views import (

@@ -3,7 +3,7 @@ from helpers.results import interval, run, summary_row
 
 from mapt_bench.reports._run_tables import run_tables
 from mapt_bench.reports.difference_tables import differences_tables
-from mapt_bench.reports.score_tables import score_group_tables, score_groups, splits_table
+from mapt_bench.reports.group_tables import score_group_tables, score_groups, splits_table
 
 
 def _entry(cell, value, pat, factor="half", size=6, **changes):
