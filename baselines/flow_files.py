@@ -17,8 +17,9 @@ from mapt_bench.baselines.tracker_options import FlowOptions
 from mapt_bench.data.flow_fields import read_kitti_flow
 from mapt_bench.data.sequences import moment
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.files import NPY_DAMAGE, refuse_special
+from mapt_bench.files import NPY_DAMAGE
 from mapt_bench.labels import Frame, VideoInfo
+from mapt_bench.special_files import refuse_special
 from mapt_bench.tracking.propagation import FlowSource
 
 __all__ = [

@@ -21,6 +21,7 @@ from typing import Any
 
 from mapt_bench.errors import DataError
 from mapt_bench.faults import full_disk, unwritable
+from mapt_bench.special_files import refuse_special, special_kind
 
 __all__ = [
     "NPY_DAMAGE",
@@ -35,9 +36,6 @@ __all__ = [
     "parse_json",
     "read_bytes",
     "read_text",
-    "refuse_root",
-    "refuse_special",
-    "refuse_special_in",
     "replace_when_complete",
     "text_encoding",
     "write_bytes",
@@ -89,8 +87,10 @@ def replace_when_complete(path: Path) -> Iterator[Path]:
     Temporary files that killed commands left there are removed.
 
     Raises:
-        DataError: If the folder cannot be created or written to, or the disk is full.
+        DataError: If the folder cannot be created or written to, the disk is full, or a named pipe,
+            a socket or a device is there.
     """
+    _refuse_to_replace_special(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(path.parent.absolute())
@@ -144,19 +144,34 @@ def check_writable(path: Path) -> None:
 
     Raises:
         ConfigError: If the file is an input of the command that runs.
-        DataError: If the path is a folder, or a file cannot be created there.
+        DataError: If the path is a folder, a named pipe, a socket or a device, or a file cannot be
+            created there.
     """
     refuse_input = REFUSE_INPUT.get()
     if refuse_input is not None:
         refuse_input(path)
     if path.is_dir():
         raise DataError("cannot be written (it is a folder); choose another path", where=path)
+    _refuse_to_replace_special(path)
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as problem:
         raise unwritable(path, problem) from problem
+
+
+def _refuse_to_replace_special(path: Path) -> None:
+    """Refuse what is not a file: a device such as /dev/null would become one."""
+    kind = None
+    with suppress(OSError):  # nothing is there
+        kind = special_kind(path)
+    if kind is not None:
+        raise DataError(
+            f"cannot be written (it is a {kind}); choose a file; options that take - write to "
+            "stdout with it",
+            where=path,
+        )
 
 
 def write_together(texts: Mapping[Path, str], *, replacing: Path | None = None) -> None:
@@ -180,58 +195,6 @@ def write_together(texts: Mapping[Path, str], *, replacing: Path | None = None) 
 
 
 SMALL_FILE = 1 << 16  # bytes: most maps, which are hashed at once
-
-_SPECIAL = {
-    stat.S_IFIFO: "named pipe",
-    stat.S_IFSOCK: "socket",
-    stat.S_IFCHR: "device",
-    stat.S_IFBLK: "device",
-}
-
-
-def refuse_special(path: Path) -> None:
-    """Refuse what is not a file, because reading it may wait for ever. A link counts as its target.
-
-    Raises:
-        OSError: If nothing is there.
-        DataError: If it is a named pipe, a socket or a device.
-    """
-    kind = _SPECIAL.get(stat.S_IFMT(path.stat().st_mode))
-    if kind is not None:
-        raise DataError(
-            f"is a {kind}; expected a file; it was not read; copy its content to a file",
-            where=path,
-        )
-
-
-def refuse_special_in(folder: Path, names: frozenset[str]) -> None:
-    """Refuse named pipes, sockets and devices in place of the named files of a folder.
-
-    Raises:
-        DataError: If there is one, or the folder cannot be read.
-    """
-    try:
-        with os.scandir(folder) as entries:  # knows the kind of each without a system call
-            odd = [e for e in entries if e.name in names and not e.is_file() and not e.is_dir()]
-    except OSError as problem:
-        raise DataError(f"cannot be read ({problem.strerror})", where=folder) from problem
-    for entry in odd:
-        with suppress(OSError):  # a link to nothing: reading it reports the error
-            refuse_special(folder / entry.name)
-
-
-def refuse_root(folder: Path) -> None:
-    """Refuse the root of the file system, also through a link: a walk through it takes minutes.
-
-    Raises:
-        DataError: If it is the root.
-    """
-    if folder.resolve() == Path(folder.resolve().anchor):
-        raise DataError(
-            "is the root of the file system; expected a folder in it; name the folder",
-            where=folder,
-        )
-
 
 _READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """Without the second flag, opening a named pipe waits for a writer."""

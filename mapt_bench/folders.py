@@ -17,6 +17,9 @@ from mapt_bench.files import is_leftover
 
 __all__ = ["claimed", "folder_when_complete"]
 
+_OUTPUT = "unfinished-output"
+"""Name of the only entry of a temporary folder. It shows whose folder that is."""
+
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
@@ -57,7 +60,8 @@ def folder_when_complete(folder: Path) -> Iterator[Path]:
     ``folder`` instead.
 
     Raises:
-        ConfigError: If ``folder`` is a file or not empty, or another command writes it.
+        ConfigError: If ``folder`` is a file or not empty, another command writes it, or something
+            else has the name of the temporary folder.
         DataError: If it cannot be read or written.
     """
     folder = folder.resolve()
@@ -65,14 +69,19 @@ def folder_when_complete(folder: Path) -> Iterator[Path]:
         raise ConfigError("is not empty; give a new folder, or remove this one", where=folder)
     if folder.exists() and not folder.is_dir():
         raise ConfigError("is a file; expected a folder to write to", where=folder)
-    beside = folder.with_name(f".{folder.name}.unfinished")
+    around = folder.with_name(f".{folder.name}.unfinished")
+    beside = around / _OUTPUT
+    _refuse_others(around)
     try:
-        beside.mkdir(parents=True, exist_ok=True)
+        around.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise unwritable(folder, problem) from problem
-    with _locked(beside, folder):
+    with _locked(around, folder):
+        _refuse_others(around)
         try:
-            _empty(beside)
+            if beside.exists():  # of a killed command
+                shutil.rmtree(beside)
+            beside.mkdir()
             yield beside
             if beside.exists():
                 _move(beside, folder)
@@ -86,7 +95,28 @@ def folder_when_complete(folder: Path) -> Iterator[Path]:
                 raise
             raise full from problem
         finally:
-            shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(around, ignore_errors=True)
+
+
+def _refuse_others(around: Path) -> None:
+    """Refuse a temporary folder with anything that this package did not put there.
+
+    Raises:
+        ConfigError: If it is a file or a link, or has other entries.
+    """
+    if not around.exists() and not around.is_symlink():
+        return
+    is_folder = around.is_dir() and not around.is_symlink()
+    if is_folder and all(
+        each.name == _OUTPUT and each.is_dir() and not each.is_symlink()
+        for each in around.iterdir()
+    ):
+        return
+    raise ConfigError(
+        "has the name of a temporary folder of this command, and was not made by it; rename or "
+        "remove it, or choose another --out",
+        where=around,
+    )
 
 
 def _move(beside: Path, folder: Path) -> None:
@@ -126,14 +156,6 @@ def _remove_leftovers(folder: Path) -> None:
             if is_leftover(name):
                 with suppress(OSError):
                     Path(place, name).unlink()
-
-
-def _empty(folder: Path) -> None:
-    for path in folder.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
 
 
 def _is_in_use(folder: Path) -> bool:

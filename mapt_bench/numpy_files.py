@@ -11,8 +11,8 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from mapt_bench.errors import DataError
-from mapt_bench.files import refuse_special
 from mapt_bench.frame_limit import working_memory
+from mapt_bench.special_files import refuse_special
 
 __all__ = ["ArrayHeader", "archive_headers", "check_array_size", "npy_header"]
 

@@ -45,6 +45,7 @@ _GAP = 2
 """Blank columns between two cells: one of padding, one that rich adds."""
 
 _UNFOLDED = 10_000
+_UNKNOWN_WIDTH = 100
 """Width of a console that never wraps, so that rows stay on one line in logs and pipes."""
 
 
@@ -58,7 +59,10 @@ class _Console(Console):
 
 def make_console() -> Console:
     """Return a console on stdout. Printing to a closed pipe raises ``BrokenPipeError``."""
-    return _Console(highlight=False)
+    console = _Console(highlight=False)
+    if not console.width:  # COLUMNS=0 says that it is unknown
+        console.width = _UNKNOWN_WIDTH
+    return console
 
 
 def print_table(table: Table, console: Console | None = None) -> None:

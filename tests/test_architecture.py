@@ -16,6 +16,7 @@ LEAVES = {
         "marked_yaml",
         "numpy_files",
         "provenance",
+        "special_files",
         "strict_config",
         "user_code",
         "workers",

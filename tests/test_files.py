@@ -12,7 +12,7 @@ from helpers.results import evaluation
 from mapt_bench.baselines.thresholds import thresholds_named
 from mapt_bench.compare import load_gate
 from mapt_bench.errors import DataError
-from mapt_bench.files import file_sha256, parse_json, write_text
+from mapt_bench.files import check_writable, file_sha256, parse_json, write_text
 from mapt_bench.model.config_files import mapt_config
 from mapt_bench.results import load_result
 from mapt_bench.training.recipe_files import read_recipe
@@ -99,6 +99,16 @@ def test_the_next_output_removes_what_a_killed_command_left_beside_it(tmp_path):
         path.write_text("{")
     write_text(tmp_path / "a.json", "{}")
     assert sorted(path.name for path in tmp_path.iterdir()) == [of_others.name, "a.json"]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/null")])
+def test_an_output_never_replaces_a_pipe_or_a_device(tmp_path, make):
+    path = tmp_path / "odd"
+    make(path)
+    for write in (check_writable, lambda path: write_text(path, "a")):
+        with pytest.raises(DataError, match=r"cannot be written \(it is a (named pipe|device)\)"):
+            write(path)
+    assert not path.is_file()
 
 
 def test_json_may_have_many_values():

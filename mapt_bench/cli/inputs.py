@@ -15,7 +15,8 @@ from typing import Any
 import click
 
 from mapt_bench.errors import ConfigError
-from mapt_bench.files import REFUSE_INPUT, refuse_root
+from mapt_bench.files import REFUSE_INPUT
+from mapt_bench.special_files import refuse_root
 
 __all__ = ["OUTPUTS", "protect_inputs", "protect_named"]
 

@@ -226,7 +226,7 @@ def _crashed(problem: Exception, wants_json: bool) -> int:
     missing = missing_extra(problem) if isinstance(problem, ModuleNotFoundError) else None
     if missing is not None:
         return _failed(missing, wants_json)
-    click.echo("\n".join(map(printable, traceback.format_exc().splitlines())), err=True)
+    _echo("\n".join(map(printable, traceback.format_exc().splitlines())), err=True)
     message = f"{type(problem).__name__}: {problem}"
     details = {"kind": "crash", "message": message, "where": None}
     _complain(f"internal error: {message}", details, wants_json)
@@ -244,16 +244,22 @@ def _left(problem: SystemExit, wants_json: bool) -> int:
 
 
 def _complain(line: str, details: dict[str, str | None], wants_json: bool) -> None:
-    click.echo(_in_lines(line), err=True)
+    _echo(_in_lines(line), err=True)
     if wants_json:
         _print_error(details)
 
 
 def _print_error(details: dict[str, str | None]) -> None:
+    _echo(json.dumps({"error": details}, indent=2))
+
+
+def _echo(text: str, *, err: bool = False) -> None:
+    """Print. A closed pipe or a full disk must not change the exit code."""
     try:
-        click.echo(json.dumps({"error": details}, indent=2))
-    except BrokenPipeError:  # stderr has the message; nothing may be written at exit either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        click.echo(text, err=err)
+    except OSError:  # nothing may be written there at exit either
+        stream = sys.stderr if err else sys.stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -9,6 +9,7 @@ import numpy as np
 from mapt_bench.cli.completion import complete_encoding, complete_label_space
 from mapt_bench.cli.options import checked_output, emit_json, json_option, path_type, print_line
 from mapt_bench.errors import ConfigError, counted, listed
+from mapt_bench.files import check_writable
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, VideoInfo
 from mapt_bench.pictures import (
     TrackTable,
@@ -126,6 +127,7 @@ def command(
     predictions = open_predictions(pred, video, labels, encoding)
     if out is None and timeline is None:
         out = Path(f"{video.info.name}.png")
+        check_writable(out)
     count = video.info.frame_count
     comparison = VideoComparison(
         video, predictions, choose_frames(frames, count, max_frames), scale

@@ -12,11 +12,11 @@ from mapt_bench.compare._changes import pair_rows
 from mapt_bench.compare._comparable import check_comparable
 from mapt_bench.compare._limits import name_fits
 from mapt_bench.errors import ConfigError, DataError, nearest, whole_number
-from mapt_bench.files import refuse_root
 from mapt_bench.results.expected_fields import expecting_fields
 from mapt_bench.results.result_files import BY_NAME, ResultFile, load_result
 from mapt_bench.results.result_views import ROUNDING, score_kind
 from mapt_bench.results.run_folders import RESULTS
+from mapt_bench.special_files import refuse_root
 
 __all__ = ["HISTORY_SCHEMA", "Order", "ScoreHistory", "score_history"]
 

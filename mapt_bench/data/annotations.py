@@ -15,7 +15,7 @@ from mapt_bench.data.flow_fields import read_kitti_flow
 from mapt_bench.data.rle import encode_rle, parse_rle, runs_of_mask
 from mapt_bench.data.videos import FolderVideo, open_videos
 from mapt_bench.errors import DataError, counted, listed, wrong_schema
-from mapt_bench.files import parse_json, refuse_special
+from mapt_bench.files import parse_json
 from mapt_bench.frame_limit import check_frame, check_frame_count
 from mapt_bench.labels import (
     ID_BITS,
@@ -26,6 +26,7 @@ from mapt_bench.labels import (
     VideoInfo,
     WrappedVideo,
 )
+from mapt_bench.special_files import refuse_special
 
 __all__ = [
     "ANNOTATIONS_FOLDER",

@@ -11,8 +11,8 @@ from typing import overload
 
 from mapt_bench.data.frame_names import frame_number, split_names
 from mapt_bench.errors import DataError
-from mapt_bench.files import refuse_root, refuse_special_in
 from mapt_bench.frame_limit import check_folder_count
+from mapt_bench.special_files import refuse_root, refuse_special_in
 
 __all__ = [
     "DATASET_FILE",

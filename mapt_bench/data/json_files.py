@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from mapt_bench.errors import DataError
-from mapt_bench.files import parse_json, read_text, refuse_special
+from mapt_bench.files import parse_json, read_text
+from mapt_bench.special_files import refuse_special
 
 __all__ = ["broken_json", "ends_early", "holds_text", "load_json"]
 

@@ -23,7 +23,6 @@ from mapt_bench.data.matching import match_by_suffix
 from mapt_bench.data.png import decode_png, load_png, png_header
 from mapt_bench.data.sequences import StoredSequence, aligned, check_size, moment, refuse_twin
 from mapt_bench.errors import DataError, listed
-from mapt_bench.files import refuse_special
 from mapt_bench.frame_limit import check_frame
 from mapt_bench.labels import (
     Frame,
@@ -33,6 +32,7 @@ from mapt_bench.labels import (
     VideoInfo,
     check_map_classes,
 )
+from mapt_bench.special_files import refuse_special
 
 __all__ = [
     "IMAGE_SUFFIXES",

@@ -9,8 +9,9 @@ from typing import Any
 from mapt_bench.errors import DataError, nearest
 from mapt_bench.evaluation.folder_scoring import evaluate_folders
 from mapt_bench.evaluation.matched_folders import EvaluationSettings
-from mapt_bench.files import parse_json, refuse_root
+from mapt_bench.files import parse_json
 from mapt_bench.metrics.arithmetic import Block
+from mapt_bench.special_files import refuse_root
 
 __all__ = [
     "CONFORMANCE_SCHEMA",

@@ -5,6 +5,7 @@ import filecmp
 import hashlib
 import os
 import platform
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,7 +22,7 @@ from mapt_bench.data.encodings.kitti_step import KittiStepEncoding
 from mapt_bench.data.flow_fields import read_kitti_flow
 from mapt_bench.data.folder_layout import IMAGES_FOLDER, MAPS_FOLDER
 from mapt_bench.data.videos import read_image
-from mapt_bench.errors import DataError
+from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import VideoInfo
 
 __all__ = ["SIDE_CAR", "Place", "flow_names", "sweep"]
@@ -30,6 +31,9 @@ SIDE_CAR = "known.jsonl"
 
 _UNFINISHED = ".unfinished"
 _REPLACED = "replaced"
+_OF_PROCESS = re.compile(".+@.+-[0-9]+", re.DOTALL)
+"""Names of temporary folders, see :attr:`Place.beside`."""
+
 _MOST_TRIES = 10  # to move a part while another process does the same
 
 
@@ -67,6 +71,7 @@ class Place:
 
         They are locked in between. The lock ends with the process, even if it is killed.
         """
+        self._refuse_links()
         self.beside.mkdir(parents=True, exist_ok=True)
         lock = os.open(self.beside, os.O_RDONLY)
         try:
@@ -78,6 +83,14 @@ class Place:
         finally:
             shutil.rmtree(self.beside, ignore_errors=True)
             os.close(lock)
+
+    def _refuse_links(self) -> None:
+        for path in (self.beside.parent, self.beside):
+            if path.is_symlink():
+                raise ConfigError(
+                    "is a link in place of a temporary folder; remove it, or choose another --out",
+                    where=path,
+                )
 
     def finished(self) -> AnnotationsHeader | None:
         """Return the header of the sequence if all of it is in place, complete and readable.
@@ -152,9 +165,11 @@ def flow_names(info: VideoInfo, kind: str) -> tuple[str, ...]:
 def sweep(folder: Path) -> None:
     """Remove temporary folders of processes that have ended."""
     unfinished = folder / _UNFINISHED
-    if not unfinished.is_dir():
+    if not unfinished.is_dir() or unfinished.is_symlink():
         return
     for left in unfinished.iterdir():
+        if left.is_symlink() or not _OF_PROCESS.fullmatch(left.name):
+            continue
         with suppress(OSError):  # locked by a process that writes there, or removed already
             lock = os.open(left, os.O_RDONLY)
             try:

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 import click
 import pytest
@@ -248,6 +249,22 @@ def test_somebody_elses_exit_is_no_closed_pipe(monkeypatch):
     assert done.exit_code == 70
     assert "sys.exit(3)" in done.stderr
     assert json.loads(done.stdout)["error"]["kind"] == "crash"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize("words", [["conformance", "--json", "-"], ["evaluate", "no", "where"]])
+def test_a_full_disk_behind_an_output_keeps_the_exit_code(tmp_path, stream, words):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "mapt_bench", *words],
+            cwd=tmp_path,
+            check=False,
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: full},
+        )
+    works = words[0] == "conformance" and stream == "stderr"
+    assert done.returncode == (0 if works else 3)
+    assert b"Traceback" not in (done.stderr or b"")
 
 
 def complete(shell, words, position):

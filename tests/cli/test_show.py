@@ -37,6 +37,17 @@ def test_default_is_a_strip_of_the_first_sequence(place):
         assert picture.format == "PNG"
 
 
+def test_the_default_picture_never_replaces_a_frame(place, monkeypatch):
+    write_films(place / "x", {"000001": GT})
+    (frame,) = (place / "x").rglob("000001.png")
+    before = frame.read_bytes()
+    monkeypatch.chdir(frame.parent)
+    done = run(".", "--sequence", "000001")
+    assert done.exit_code == 2
+    assert "is an input of this command" in done.stderr
+    assert frame.read_bytes() == before
+
+
 @pytest.mark.parametrize(("suffix", "form"), [("gif", "GIF"), ("png", "PNG")])
 def test_formats_and_a_sequence(place, suffix, form):
     (place / "deep").mkdir()

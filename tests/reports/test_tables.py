@@ -5,7 +5,13 @@ import pytest
 from rich.console import Console
 
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.reports.table_formats import print_table, render_table, write_table, write_tables
+from mapt_bench.reports.table_formats import (
+    make_console,
+    print_table,
+    render_table,
+    write_table,
+    write_tables,
+)
 from mapt_bench.reports.tables import Column, Estimate, Table, format_cell, joined_tables
 
 _COUNTS = (Column("variant"), Column("IDSW", "count"))
@@ -278,3 +284,12 @@ def test_columns_of_one_name_and_two_units_stay_apart_in_a_file():
     (joined,) = joined_tables(tables)
     assert [column.kind for column in joined.columns] == ["text", "percent", "count"]
     assert joined.rows == (("copy", 0.5, None), ("copy", None, 3))
+
+
+@pytest.mark.parametrize("width", ["0", "1", "60"])
+def test_lines_are_printed_whatever_the_width(monkeypatch, capsys, width):
+    monkeypatch.setenv("COLUMNS", width)
+    print_table(Table("Title", (Column("a"), Column("b")), (("x", "y"),)), make_console())
+    make_console().print("text", no_wrap=True, overflow="ignore", crop=False)
+    assert "Title" in (shown := capsys.readouterr().out)
+    assert "text" in shown

@@ -223,6 +223,37 @@ def test_work_of_a_process_that_lives_is_left_alone(tmp_path):
     assert not dead.exists()
 
 
+@pytest.mark.parametrize("place", [".unfinished", ".unfinished/apart@here-1"])
+def test_a_link_in_place_of_temporary_folders_is_not_followed(tmp_path, place):
+    folder, home = tmp_path / "w", tmp_path / "home"
+    export_videos(Export(folder, _videos("apart")))
+    (home / "apart@here-2").mkdir(parents=True)
+    (folder / place).parent.mkdir(exist_ok=True)
+    (folder / place).symlink_to(home)
+    (written,) = export_videos(Export(folder, _videos("apart")))
+    assert written.was_there
+    assert (home / "apart@here-2").is_dir()
+
+
+def test_nothing_is_written_through_a_link_in_place_of_temporary_folders(tmp_path):
+    folder, home = tmp_path / "w", tmp_path / "home"
+    export_videos(Export(folder, _videos("apart")))
+    (folder / "known/val/apart.jsonl").unlink()  # it is generated again
+    home.mkdir()
+    (folder / ".unfinished").symlink_to(home)
+    with pytest.raises(ConfigError, match="is a link in place of a temporary folder"):
+        export_videos(Export(folder, _videos("apart")))
+    assert list(home.iterdir()) == []
+
+
+def test_only_temporary_folders_are_removed(tmp_path):
+    folder = tmp_path / "w"
+    export_videos(Export(folder, _videos("apart")))
+    (folder / ".unfinished" / "mine").mkdir(parents=True)
+    export_videos(Export(folder, _videos("apart")))
+    assert (folder / ".unfinished" / "mine").is_dir()
+
+
 def test_what_another_process_finished_first_stays(tmp_path, monkeypatch):
     folder, real_move, stamps = tmp_path / "w", Place.move, {}
 

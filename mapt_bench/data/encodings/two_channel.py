@@ -10,10 +10,11 @@ from mapt_bench.data.encodings.encoding_registry import FrameEncoding, register_
 from mapt_bench.data.png import PngHeader, decode_png, load_png, png_header
 from mapt_bench.data.sequences import IGNORED_ID, check_size
 from mapt_bench.errors import DataError, counted
-from mapt_bench.files import NPY_DAMAGE, refuse_special
+from mapt_bench.files import NPY_DAMAGE
 from mapt_bench.frame_limit import check_frame
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, pack_codes, without_void_ids
 from mapt_bench.numpy_files import npy_header
+from mapt_bench.special_files import refuse_special
 
 __all__ = ["TwoChannelEncoding"]
 
