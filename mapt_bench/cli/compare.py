@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from mapt_bench.cli.inputs import OUTPUTS
 from mapt_bench.cli.options import (
     add_options,
     checked_output,
@@ -27,8 +29,8 @@ from mapt_bench.compare import (
     compare_results,
     load_gate,
 )
-from mapt_bench.errors import DataError, MaptBenchError, counted
-from mapt_bench.files import write_together
+from mapt_bench.errors import ConfigError, DataError, MaptBenchError, counted
+from mapt_bench.files import REFUSE_INPUT, refuse_special, write_together
 from mapt_bench.reports.difference_tables import comparison_table
 from mapt_bench.reports.gate_formats import (
     VERDICTS,
@@ -177,7 +179,9 @@ def command(
     3. A score, row or sequence that is missing, new or undefined in CURRENT also fails.
     """
     rules = _rules(**given)
+    summary = _summary_file() if github else None
     if update_baseline:
+        _check_apart(baseline, current)
         check_replaceable(baseline)
     is_new = update_baseline and not baseline.exists()
     try:
@@ -187,7 +191,7 @@ def command(
     except MaptBenchError as problem:
         if github:
             reason = f"{problem.where}: {problem}" if problem.where else str(problem)
-            _to_github([github_error(str(current), reason)], markdown_error(reason))
+            _to_github([github_error(str(current), reason)], markdown_error(reason), summary)
         raise
     if is_new:
         note = f"{baseline} did not exist, so {current} was compared with itself"
@@ -199,7 +203,7 @@ def command(
     texts |= {baseline: baseline_text(current)} if replaced else {}
     write_together(texts, replacing=baseline if replaced else None)
     if github:
-        _to_github(github_annotations(data), markdown_comment(data))
+        _to_github(github_annotations(data), markdown_comment(data), summary)
     if not emit_json(json_file, data):
         if not is_new:
             _show_changes(comparison, data)
@@ -265,21 +269,65 @@ def _page(baseline: Path | None, current: Path) -> str:
     return report_text([current] if is_reduced else [baseline, current])
 
 
-def _to_github(annotations: Sequence[str], text: str) -> None:
+def _check_apart(baseline: Path, current: Path) -> None:
+    """Refuse to replace CURRENT by its scores alone, also through links.
+
+    Raises:
+        ConfigError: If BASELINE is the file of CURRENT.
+    """
+    file = current / "results.json" if current.is_dir() else current
+    with suppress(OSError):  # there is no baseline yet
+        if baseline.samefile(file):
+            raise ConfigError(
+                "is the file of both BASELINE and CURRENT, which --update-baseline would replace "
+                "by its scores alone; choose another BASELINE",
+                where=baseline,
+            )
+
+
+_SUMMARY = "GITHUB_STEP_SUMMARY"
+
+
+def _summary_file() -> Path | None:
+    """Return the file of the summary, and check before any work that a text may be added to it.
+
+    Raises:
+        ConfigError: If it is an input or another output of the command.
+        DataError: If it is a named pipe, a socket or a device: opening it may wait for ever.
+    """
+    text = os.environ.get(_SUMMARY)
+    if not text:
+        return None
+    path = Path(text)
+    refuse_input = REFUSE_INPUT.get()
+    if refuse_input is not None:
+        refuse_input(path)
+    option = click.get_current_context().meta.get(OUTPUTS, {}).get(path.resolve())
+    if option is not None:
+        raise ConfigError(
+            f"${_SUMMARY} and {option} name the same file; give each its own", where=path
+        )
+    with suppress(OSError):  # no such file yet, or one that writing reports
+        refuse_special(path)
+    return path
+
+
+def _unwritable_summary(path: Path, problem: OSError) -> DataError:
+    return DataError(f"cannot be written ({problem.strerror}); check ${_SUMMARY}", where=path)
+
+
+def _to_github(annotations: Sequence[str], text: str, summary: Path | None) -> None:
     """Print annotations, and append a text to the summary of the step."""
     # GitHub reads annotations on stderr as well, and stdout may hold the JSON.
     for line in annotations:
         print_line(line, err=True)
-    summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    if not summary:
+    if summary is None:
         return
     try:
-        with Path(summary).open("a", encoding="utf-8") as file:
+        with summary.open("a", encoding="utf-8") as file:
             file.write(text)
     except OSError as problem:
-        raise DataError(
-            f"cannot be written ({problem.strerror}); check $GITHUB_STEP_SUMMARY", where=summary
-        ) from problem
+        raise _unwritable_summary(summary, problem) from problem
 
 
 def _show_changes(comparison: Comparison, data: dict[str, Any]) -> None:

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -287,3 +288,49 @@ def test_a_thousand_exceeded_limits_are_few_lines(files):
         invoke("before.json", "after.json", "--gate", "gate.yaml", "--json", "-").stdout
     )
     assert len(found["broken"]) == 1000
+
+
+@pytest.mark.parametrize("kind", ["named pipe", "device"])
+def test_a_summary_that_is_no_file_is_refused_before_any_work(files, monkeypatch, at_once, kind):
+    if kind == "device":
+        (files / "summary").symlink_to("/dev/null")
+    else:
+        os.mkfifo(files / "summary")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary")
+    result = invoke("baseline.json", "same.json", "--github", "--json", "now.json")
+    assert result.exit_code == 3
+    assert f"summary: is a {kind}" in result.stderr
+    assert not (files / "now.json").exists()
+
+
+@pytest.mark.parametrize("name", ["baseline.json", "same.json", "link.json", "gate.xml"])
+def test_a_summary_that_is_an_input_or_another_output_is_refused(files, monkeypatch, name):
+    (files / "link.json").symlink_to("same.json")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", name)
+    before = (files / "baseline.json").read_text()
+    result = invoke("baseline.json", "same.json", "--github", "--junit", "gate.xml")
+    assert result.exit_code == 2
+    assert (files / "baseline.json").read_text() == (files / "same.json").read_text() == before
+    assert not (files / "gate.xml").exists()
+
+
+@pytest.mark.parametrize(
+    ("baseline", "current"),
+    [
+        ("same.json", "same.json"),
+        ("link.json", "same.json"),
+        ("same.json", "link.json"),
+        ("runs/now/results.json", "runs/now"),
+        ("linked/results.json", "runs/now"),
+    ],
+)
+def test_a_result_is_no_baseline_of_itself(files, baseline, current):
+    (files / "link.json").symlink_to("same.json")
+    (files / "linked").symlink_to("runs/now")
+    before = {path: path.read_text() for path in files.rglob("*.json")}
+    result = invoke(baseline, current, "--update-baseline", "--junit", "gate.xml")
+    assert result.exit_code == 2
+    assert f"{baseline}: is the file of both BASELINE and CURRENT" in result.stderr
+    assert {path: path.read_text() for path in files.rglob("*.json")} == before
+    assert not (files / "gate.xml").exists()
+    assert invoke(baseline, current).exit_code == 0
