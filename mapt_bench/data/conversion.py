@@ -88,7 +88,7 @@ def convert_maps(
     """
     chosen, target = map_format(encoding), Path(target)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ConfigError(f"{target} is not empty; give a new folder", where="DST")
+        raise ConfigError("is not empty; give a new folder", where=target)
     names = _names(source)
     split = names[0][0]
     with folder_when_complete(target) as beside:

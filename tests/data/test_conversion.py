@@ -172,8 +172,9 @@ def test_an_identity_that_does_not_fit_leaves_nothing_behind(tmp_path):
 
 def test_a_folder_with_content_is_refused(tmp_path):
     source = write(tmp_path / "source")
-    with pytest.raises(ConfigError, match="is not empty; give a new folder"):
+    with pytest.raises(ConfigError, match=r"^is not empty; give a new folder") as caught:
         convert_maps(source, tmp_path / "source", "coco-panoptic")
+    assert caught.value.where == str(tmp_path / "source")
     (tmp_path / "new").mkdir()
     assert convert_maps(source, tmp_path / "new", "coco-panoptic").losses == ()
 
