@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import yaml
 
 from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.files import read_bytes
 
 __all__ = [
     "Mark",
@@ -125,10 +126,10 @@ def read_marked(path: Path) -> Node:
     Raises:
         ConfigError: If the file cannot be read, is not valid YAML or holds no mapping, or if it has
             one of the traps that this module refuses. The message names line and column.
+        DataError: If it is a named pipe, a socket or a device.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
+        content, _ = read_bytes(path, _MOST_BYTES + 1)
     except OSError as problem:
         reason = problem.strerror or str(problem)
         raise ConfigError(f"cannot be read ({reason}); expected a file", where=path) from problem

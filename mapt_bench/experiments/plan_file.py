@@ -183,8 +183,13 @@ def _with_base(path: Path, files: list[Path], mark: Mark | None = None) -> Node:
     if not isinstance(base.value, str):
         raise ConfigError(f"base is {base.value!r}; expected a path", where=base.mark)
     below = path.parent / base.value
-    if not below.is_file():
-        raise ConfigError(f"there is no plan {below}; expected a YAML file", where=base.mark)
+    try:
+        below.stat()
+    except (OSError, ValueError) as problem:  # also a name that is too long
+        message = f"there is no plan {below}; expected a YAML file"
+        raise ConfigError(message, where=base.mark) from problem
+    if below.is_dir():
+        raise ConfigError(f"the base {below} is a folder; expected a YAML file", where=base.mark)
     merged = overlaid_nodes(_with_base(below, files, base.mark), tree)
     return replace(merged, mark=tree.mark)
 

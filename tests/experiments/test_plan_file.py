@@ -1,6 +1,7 @@
 """Plans in files: every key, every combination, and every mistake at its line and column."""
 
 import json
+import os
 import re
 from contextlib import contextmanager
 from importlib.resources import files
@@ -10,7 +11,7 @@ import pytest
 import yaml
 from helpers.modules import ROOT
 
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.experiments import (
     AblationConfig,
     ReportSettings,
@@ -255,6 +256,8 @@ def stress(text):
             "exclude removes every run",
         ),
         (stress("base: none.yaml"), "3, column 7", "there is no plan none.yaml"),
+        (stress("base: DATA"), "3, column 7", "the base DATA is a folder; expected a YAML file"),
+        (stress(f"base: {'n' * 300}"), "3, column 7", "there is no plan nnn"),
         (stress("base: 3"), "3, column 7", "base is 3; expected a path"),
         (stress("base: a.yaml"), "3, column 7", "a.yaml is its own base"),
         (stress("memory: ${n}"), "3, column 9", "has no value; give --var n=VALUE"),
@@ -353,3 +356,16 @@ def test_the_plans_of_the_docs_can_be_read(tmp_path, monkeypatch):
     names = [run.name for run in read_plan(Path("many.yaml")).runs]
     assert len(names) == 18
     assert "seed=0,thresholds=tuned,memory=5" in names
+
+
+@pytest.mark.parametrize("text", ["experiment: ablate\nbase: pipe.yaml\n", None])
+def test_a_named_pipe_in_place_of_a_plan_is_called_so(read, at_once, text):
+    os.mkfifo("pipe.yaml")
+    with pytest.raises(DataError, match="is a named pipe; expected a file") as caught:
+        read_plan(Path("pipe.yaml")) if text is None else read(text)
+    assert caught.value.where == "pipe.yaml"
+
+
+def test_a_device_as_the_base_of_a_plan_is_called_so(read):
+    with pytest.raises(DataError, match="is a device; expected a file"):
+        read("experiment: ablate\nbase: /dev/null\n")
