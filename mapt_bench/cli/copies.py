@@ -52,7 +52,7 @@ def copy_run(
     Raises:
         DataError: If a tool fails.
     """
-    pictures = sorted(folder.glob("*.png"))
+    pictures = sorted(path for path in folder.glob("*.png") if path.is_file())
     if settings:
         document = {**document, "protocol": {name: document[name] for name in settings}}
     record = LogRecord(folder.name, document, tables, pictures, folder / "tensorboard", scores)

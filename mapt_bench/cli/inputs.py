@@ -14,8 +14,8 @@ from typing import Any
 
 import click
 
-from mapt_bench.errors import ConfigError
-from mapt_bench.files import REFUSE_INPUT
+from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.files import REFUSE_INPUT, read_bytes
 from mapt_bench.special_files import refuse_root
 
 __all__ = ["OUTPUTS", "protect_inputs", "protect_named"]
@@ -273,7 +273,6 @@ def _is_description(path: Path) -> bool:
     if path.name in _DESCRIPTIONS or path.suffix.lower() != ".json":
         return path.name in _DESCRIPTIONS
     try:
-        with path.open("rb") as file:
-            return _DESCRIPTION.match(file.read(200)) is not None
-    except OSError:
+        return _DESCRIPTION.match(read_bytes(path, 200)[0]) is not None
+    except (OSError, DataError):  # a named pipe describes nothing
         return False

@@ -363,7 +363,11 @@ def write_plan(folder: Path, text: str) -> None:
         DataError: If the file cannot be written.
     """
     path = folder / PLAN_NAME
-    if not (path.is_file() and read_text(path) == text):
+    try:
+        is_same = read_text(path) == text
+    except (OSError, ValueError, DataError):  # missing or damaged: it is written again
+        is_same = False
+    if not is_same:
         write_text(path, text)
 
 

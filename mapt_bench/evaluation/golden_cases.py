@@ -9,7 +9,7 @@ from typing import Any
 from mapt_bench.errors import DataError, nearest
 from mapt_bench.evaluation.folder_scoring import evaluate_folders
 from mapt_bench.evaluation.matched_folders import EvaluationSettings
-from mapt_bench.files import parse_json
+from mapt_bench.files import parse_json, read_text
 from mapt_bench.metrics.arithmetic import Block
 from mapt_bench.special_files import refuse_root
 
@@ -209,7 +209,7 @@ def _unknown(got: object, expected: object, place: str = "") -> Iterator[str]:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         # NaN and Infinity are not valid JSON numbers. As text, they differ from every score.
-        content = parse_json(path.read_text(encoding="utf-8"), constants=str)
+        content = parse_json(read_text(path), constants=str)
     except (OSError, ValueError) as problem:
         raise DataError(f"cannot be read as JSON: {problem}", where=path) from problem
     if not isinstance(content, dict):

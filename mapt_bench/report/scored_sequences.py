@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.errors import DataError
-from mapt_bench.files import parse_json
+from mapt_bench.files import parse_json, read_text
 from mapt_bench.labels import label_space
 from mapt_bench.metrics.link_events import SIGHTED, unpack_rows
 from mapt_bench.metrics.overlap import ENTRY, SequenceOverlap
@@ -57,7 +57,7 @@ def cell_sequences(
     labels = label_space(label_space_name)
     for file in sorted(cell.glob("*-0.json")):
         try:
-            unit = parse_json(file.read_text(encoding="utf-8"))
+            unit = parse_json(read_text(file))
             if only is not None and printable(str(unit["sequence"])) != only:
                 continue
             rows = unpack_rows(unit["tables"], ENTRY)
@@ -75,7 +75,7 @@ def _objects(file: Path) -> NDArray[np.void] | None:
     """Return the objects of a sequence. Runs of older versions have none."""
     if not file.is_file():
         return None
-    return unpack_rows(parse_json(file.read_text(encoding="utf-8"))["objects"], SIGHTED)
+    return unpack_rows(parse_json(read_text(file))["objects"], SIGHTED)
 
 
 def label_space_of(run: Mapping[str, Any]) -> str:

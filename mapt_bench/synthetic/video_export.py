@@ -22,7 +22,7 @@ from mapt_bench.data.flow_fields import encode_kitti_flow
 from mapt_bench.data.folder_layout import IMAGES_FOLDER, MAPS_FOLDER
 from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.faults import unwritable
-from mapt_bench.files import parse_json, write_json
+from mapt_bench.files import parse_json, read_text, write_json
 from mapt_bench.labels import AnnotatedObject, AnnotatedVideo, FlowField
 from mapt_bench.synthetic._export_folder import SIDE_CAR, Place, flow_names, sweep
 from mapt_bench.synthetic.video import WorldVideo
@@ -182,7 +182,7 @@ def _claim(export: Export) -> None:
     path, mine = export.folder / WORLD_FILE, export.describe()
     if path.is_file():
         try:
-            theirs = parse_json(path.read_text(encoding="utf-8"))
+            theirs = parse_json(read_text(path))
         except (OSError, ValueError) as problem:
             raise DataError(f"cannot be read ({problem}); choose another folder", where=path) from (
                 problem

@@ -12,7 +12,14 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mapt_bench.errors import DataError, wrong_schema
-from mapt_bench.files import file_sha256, parse_json, replace_when_complete, write_json
+from mapt_bench.files import (
+    file_sha256,
+    parse_json,
+    read_text,
+    refuse_special,
+    replace_when_complete,
+    write_json,
+)
 from mapt_bench.training.optimization import HasDetector
 from mapt_bench.training.recipe import Recipe, Stage
 from mapt_bench.training.trainer import Trainer
@@ -269,6 +276,7 @@ def _without(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _read(path: Path, schema: str | None) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
+        refuse_special(path)
         with safe_open(path, framework="pt") as file:
             about = parse_json((file.metadata() or {}).get("checkpoint", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -337,7 +345,7 @@ def read_record(path: Path) -> dict[str, Any] | None:
     if not (path.exists() and beside.exists()):
         return None
     try:
-        record = parse_json(beside.read_text(encoding="utf-8"))
+        record = parse_json(read_text(beside))
     except (OSError, ValueError) as problem:
         raise DataError(f"cannot be read ({problem}); remove it", where=beside) from problem
     if not isinstance(record, dict) or record.get("schema") != WEIGHTS_SCHEMA:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mapt_bench.errors import DataError
 from mapt_bench.faults import unwritable
-from mapt_bench.files import parse_json, write_text
+from mapt_bench.files import parse_json, read_text, write_text
 from mapt_bench.training.recipe import Stage
 from mapt_bench.training.trainer import StepReport
 
@@ -56,7 +56,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
         DataError: If the file cannot be read or another line is damaged.
     """
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = read_text(path).split("\n")
     except (OSError, UnicodeDecodeError) as problem:
         raise DataError(f"cannot be read ({problem})", where=path) from problem
     rows = []

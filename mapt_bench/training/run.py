@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.files import file_sha256, parse_json, write_json
+from mapt_bench.files import file_sha256, parse_json, read_text, write_json
 from mapt_bench.provenance import provenance
 from mapt_bench.training.checkpoint import (
     Start,
@@ -280,7 +280,7 @@ def _claim_folder(job: TrainingJob) -> None:
 
 def _check_same(path: Path, mine: dict[str, Any]) -> None:
     try:
-        theirs = parse_json(path.read_text(encoding="utf-8"))
+        theirs = parse_json(read_text(path))
         there, here = _flat(theirs), _flat(mine)
     except (OSError, ValueError, AttributeError) as problem:
         raise DataError(

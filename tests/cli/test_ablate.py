@@ -1,4 +1,5 @@
 import json
+import os
 import re
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from mapt_bench.errors import DataError
 from mapt_bench.experiments import AblationConfig, Replay
 from mapt_bench.metrics import SequenceScorer
 from mapt_bench.metrics.link_events import pack_rows
+
+SHORT = ("--data", "DATA", "--weights", "none", "--only", "copy", "--no-report", "--out", "run")
 
 REFERENCES = {"unlinked", "oracle", "oracle:in-view"}
 
@@ -347,3 +350,18 @@ def test_on_real_frames_linking_beats_unlinked_and_nothing_beats_the_oracle(tmp_
             most = rows["oracle"][score] + above
             assert rows["unlinked"][score] < rows[name][score] <= most, (name, score)
         assert rows["oracle"]["IDSW"] <= rows[name]["IDSW"] < rows["unlinked"]["IDSW"]
+
+
+@pytest.mark.parametrize("content", [b"\x80\x81", b"\xff\xfe\x00", "pipe"])
+def test_a_damaged_plan_of_a_finished_run_is_written_again(here, at_once, content):
+    assert invoke(*SHORT).exit_code == 0
+    path = here / "run" / "plan.yaml"
+    text = path.read_text()
+    path.unlink()
+    if content == "pipe":
+        os.mkfifo(path)
+    else:
+        path.write_bytes(content)
+    result = invoke(*SHORT)
+    assert result.exit_code == 0, result.stderr
+    assert path.read_text() == text

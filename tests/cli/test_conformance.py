@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -26,6 +27,15 @@ def cases(tmp_path):
     for name in ("single_frame", "iou_half"):
         shutil.copytree(GOLDEN / name, tmp_path / "golden" / name)
     return tmp_path / "golden"
+
+
+def test_a_named_pipe_is_not_waited_for(cases, at_once):
+    path = cases / "iou_half" / "expected.json"
+    path.unlink()
+    os.mkfifo(path)
+    outcome = run(cases)
+    assert outcome.exit_code == 3
+    assert "is a named pipe" in outcome.stderr
 
 
 def alter(case, *path, by=0.001):

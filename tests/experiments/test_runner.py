@@ -277,6 +277,22 @@ def test_a_damaged_setup_is_refused(tmp_path, content, words):
         run_plan(plan(), source(), tmp_path)
 
 
+def test_named_pipes_in_a_run_folder_are_not_waited_for(tmp_path, at_once):
+    run_plan(plan(), source(), tmp_path)
+    cell = min(tmp_path.glob("cells/*/*.json"))
+    kept = json.loads(cell.read_text())["tables"]
+    for path in (cell, min((tmp_path / "objects").iterdir())):
+        path.unlink()
+        os.mkfifo(path)
+    assert run_plan(plan(), source(), tmp_path).computed == 1
+    assert json.loads(cell.read_text())["tables"] == kept
+    (tmp_path / "run.json").unlink()
+    os.mkfifo(tmp_path / "run.json")
+    with pytest.raises(DataError, match="is a named pipe") as caught:
+        run_plan(plan(), source(), tmp_path)
+    assert caught.value.where == str(tmp_path / "run.json")
+
+
 def test_two_workers_find_what_one_finds(tmp_path):
     found = []
     for jobs in (1, 2):

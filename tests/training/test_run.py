@@ -171,6 +171,22 @@ def test_a_damaged_setup_is_told(tmp_path):
         train(small_job(tmp_path, small_recipe()))
 
 
+@pytest.mark.parametrize("name", ["train.json", "weights.json", "log.jsonl", "checkpoints"])
+def test_named_pipes_in_a_training_are_not_waited_for(tmp_path, at_once, name):
+    recipe = small_recipe(steps=3)
+    train(small_job(tmp_path, recipe))
+    path = tmp_path / name
+    if name in ("log.jsonl", "checkpoints"):
+        (tmp_path / "weights.json").unlink()  # the training goes on
+    if name == "checkpoints":
+        path = latest_checkpoint(path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(DataError, match="is a named pipe") as caught:
+        train(small_job(tmp_path, recipe))
+    assert caught.value.where == str(path)
+
+
 def test_a_bad_loss_leaves_the_last_checkpoint_intact(tmp_path):
     recipe = small_recipe(model="helpers.toy_model:build_poisoned", checkpoint_every=2)
     with pytest.raises(DataError, match="non-finite at step 2"):

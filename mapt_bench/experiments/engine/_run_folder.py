@@ -12,7 +12,7 @@ from mapt_bench.experiments.engine.shared import SharedVideo, sighted_rows
 from mapt_bench.experiments.engine.unit import UnitResult
 from mapt_bench.experiments.plans.data_source import DataSource
 from mapt_bench.experiments.plans.plan import Plan
-from mapt_bench.files import parse_json, write_json, write_text
+from mapt_bench.files import parse_json, read_text, write_json, write_text
 from mapt_bench.labels import LabelSpace
 from mapt_bench.metrics.link_events import pack_rows
 from mapt_bench.metrics.scorer import WINDOWS
@@ -79,7 +79,7 @@ def claim_setup(folder: Path, setup: Mapping[str, Any]) -> None:
 def _check_same(path: Path, mine: dict[str, Any]) -> bool:
     """Check that a run is the same, and return whether it gets further rows."""
     try:
-        found = parse_json(path.read_text(encoding="utf-8"))
+        found = parse_json(read_text(path))
     except (OSError, ValueError) as problem:
         raise DataError(
             f"cannot be read ({problem}); choose another --out", where=path
@@ -148,9 +148,7 @@ def read_unit(folder: Path, unit: Unit, labels: LabelSpace) -> UnitResult | None
     """Return the result of a finished unit, ``None`` if it is missing or damaged."""
     path = unit_file(folder, unit)
     try:
-        return UnitResult.from_dict(
-            parse_json(path.read_text(encoding="utf-8")), labels, unit.vpq_windows
-        )
+        return UnitResult.from_dict(parse_json(read_text(path)), labels, unit.vpq_windows)
     except (OSError, ValueError, DataError):
         return None
 
