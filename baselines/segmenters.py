@@ -8,7 +8,7 @@ import numpy as np
 
 from mapt_bench.baselines.noise import SegmentNoise, add_noise
 from mapt_bench.data.sequences import moment
-from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.errors import DataError, check_seed
 from mapt_bench.labels import (
     ID_BITS,
     ID_LIMIT,
@@ -270,8 +270,7 @@ def segments_share(segments: FrameSegments, class_map: ClassMap) -> MappedShare:
 
 
 def _checked_seed(seed: int) -> int:
-    if seed < 0:
-        raise ConfigError(f"seed is {seed}; expected 0 or more")
+    check_seed("seed", seed)
     return seed
 
 

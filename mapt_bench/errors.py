@@ -20,6 +20,7 @@ __all__ = [
     "TrackerError",
     "a_type",
     "check_range",
+    "check_seed",
     "counted",
     "listed",
     "missing_extra",
@@ -152,6 +153,29 @@ def check_range(
     else:
         bound = f"{low:g} to {high:g}" if high < math.inf else f"{low:g} or more"
     raise ConfigError(f"{name} is {value!r}; expected {bound}")
+
+
+_MOST_SEED = 2**63 - 1
+"""Largest seed: run folders store it in JSON, whose whole numbers have 64 bits."""
+
+
+def check_seed(name: str, seed: int) -> None:
+    """Refuse a seed that no command can take, or that no file can store.
+
+    Args:
+        name: Name of the setting, for the message.
+        seed: Its value.
+
+    Raises:
+        ConfigError: If it is negative, or has more than 63 bits.
+
+    Example:
+        >>> check_seed("seed", 2**63)
+        Traceback (most recent call last):
+        mapt_bench.errors.ConfigError: seed is 9223372036854775808; expected 0 or more, below 2**63
+    """
+    if not 0 <= seed <= _MOST_SEED:
+        raise ConfigError(f"{name} is {seed}; expected 0 or more, below 2**63")
 
 
 def whole_number(text: str) -> int | None:

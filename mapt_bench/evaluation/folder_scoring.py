@@ -17,7 +17,7 @@ from mapt_bench.data import (
 )
 from mapt_bench.data.depth import depth_folder
 from mapt_bench.data.fingerprint import sequence_fingerprint
-from mapt_bench.errors import ConfigError, listed
+from mapt_bench.errors import ConfigError, check_seed, listed
 from mapt_bench.evaluation.lacking import (
     lacking_reasons,
     refuse_truth_without_classes,
@@ -94,8 +94,7 @@ def evaluate_folders(
     variant = pat_variant(settings.pat_protocol)
     if settings.workers < 1:
         raise ConfigError(f"-j must be at least 1, found {settings.workers}")
-    if settings.seed < 0:
-        raise ConfigError(f"--seed is {settings.seed}; give a whole number from 0")
+    check_seed("--seed", settings.seed)
     maps = None if settings.class_map is None else class_maps(settings.class_map)
     gt, preds = open_sides(gt_folder, pred_folders, settings, maps)
     labels = gt.labels if maps is None else maps.target

@@ -7,7 +7,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
-from mapt_bench.errors import ConfigError, DataError, ProtocolError, a_type, listed
+from mapt_bench.errors import ConfigError, DataError, ProtocolError, a_type, check_seed, listed
 from mapt_bench.evaluation.folder_scoring import (
     evaluate_folders,
     result_of_sums,
@@ -183,8 +183,7 @@ class Scorer:
             DataError: If there is no frame.
         """
         variant = pat_variant(pat_protocol)
-        if seed < 0:
-            raise ConfigError(f"seed is {seed}; expected 0 or more")
+        check_seed("seed", seed)
         if not self._frames:
             raise DataError("there is no frame to score; call update(gt, pred) for each frame")
         sums = {name: scorer.result() for name, scorer in self._scorers.items()}

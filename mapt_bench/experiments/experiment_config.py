@@ -15,7 +15,7 @@ from mapt_bench.baselines.thresholds import (
     check_thresholds,
 )
 from mapt_bench.devices import CPU, FLOAT32, DeviceSettings, check_device_options
-from mapt_bench.errors import ConfigError, whole_numbers
+from mapt_bench.errors import ConfigError, check_seed, whole_numbers
 from mapt_bench.metrics.scorer import WINDOWS, checked_windows
 from mapt_bench.strict_config import from_mapping
 from mapt_bench.workers import LOCAL, check_cluster
@@ -117,8 +117,7 @@ class ExperimentConfig:
     takes_many_segments: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise ConfigError(f"--seed is {self.seed}; expected 0 or more")
+        check_seed("--seed", self.seed)
         if self.jobs < 1:
             raise ConfigError(f"-j is {self.jobs}; expected 1 worker process or more")
         checked_windows(self.vpq_windows, "--vpq-windows")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from mapt_bench.baselines.rows import DEFAULT_MEMORY
-from mapt_bench.errors import ConfigError, check_range, whole_numbers
+from mapt_bench.errors import ConfigError, check_range, check_seed, whole_numbers
 from mapt_bench.experiments.experiment_config import DEFAULT_TAUS, FOUND_BY_MAPT, ExperimentConfig
 
 __all__ = [
@@ -85,6 +85,8 @@ class IntervalMatrixConfig(ExperimentConfig):
         for name, values in (("--pair", self.pair), ("--drop", self.drop)):
             _check_distinct(name, values, least=1)
         _check_distinct("--train-seeds", self.train_seeds, least=0)
+        for each in self.train_seeds:
+            check_seed("--train-seeds", each)
         _check_intervals(self.train_intervals)
         if self.data is not None and self.train_on is None:
             raise ConfigError(

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -156,9 +156,10 @@ def _with_seed(one: Combination, checked: CheckedRun, report: ReportSettings) ->
     """Return a run that differs from a checked one in its seed only."""
     if one.seed is None or one.seed == checked.config.seed:
         return checked
-    if type(one.seed) is int and one.seed >= 0:
-        return replace(checked, config=replace(checked.config, seed=one.seed))
-    return PlannedNode(one.node, report).checked()  # reports the seed
+    if type(one.seed) is int:
+        with suppress(ConfigError):
+            return replace(checked, config=replace(checked.config, seed=one.seed))
+    return PlannedNode(one.node, report).checked()  # reports the seed, and its place
 
 
 def _too_many(what: str, most: int, tree: Node) -> ConfigError:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import cv2
 import torch
 
-from mapt_bench.errors import ConfigError, DataError, nearest
+from mapt_bench.errors import ConfigError, DataError, check_seed, nearest
 from mapt_bench.labels import AnnotatedVideo, LabelSpace
 from mapt_bench.provenance import provenance
 from mapt_bench.synthetic.suites import is_suite, suite_names
@@ -197,8 +197,7 @@ def _check(request: TrainingRequest) -> None:
             "regnet_y_8gf-dc2b1b54.pth",
             where=request.imagenet,
         )
-    if request.seed < 0:
-        raise ConfigError(f"--seed is {request.seed}; expected 0 or more")
+    check_seed("--seed", request.seed)
     if request.threads < 1:
         raise ConfigError(f"--threads is {request.threads}; expected 1 or more")
     check_cluster(request.cluster, request.scheduler_file)

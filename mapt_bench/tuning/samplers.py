@@ -160,6 +160,13 @@ def _at(values: Values, share: float) -> str | int | float:
     return round(first + share * (last - first), _DIGITS)
 
 
+def _seed_of_32_bits(seed: int) -> int:
+    """Return a seed that Optuna takes. Smaller seeds stay what they are."""
+    import numpy as np  # with Optuna alone, because --help must start fast
+
+    return seed if seed < 1 << 32 else int(np.random.SeedSequence(seed).generate_state(1)[0])
+
+
 class _OptunaSampler:
     """Optuna's tree-structured Parzen estimator.
 
@@ -171,7 +178,7 @@ class _OptunaSampler:
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         sampler = optuna.samplers.TPESampler(
-            seed=seed, n_startup_trials=first_round, constant_liar=True
+            seed=_seed_of_32_bits(seed), n_startup_trials=first_round, constant_liar=True
         )
         self._study = optuna.create_study(direction="maximize", sampler=sampler)
         self._distributions = {name: _distribution(values) for name, values in space.items()}

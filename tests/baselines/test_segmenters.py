@@ -96,9 +96,10 @@ def test_a_video_without_truth_has_no_true_segments():
         GroundTruthSegments(DrawnVideo(SCENE, with_truth=False))
 
 
-def test_negative_seeds_are_refused():
-    with pytest.raises(ConfigError, match="seed is -1"):
-        GroundTruthSegments(DrawnVideo(SCENE), seed=-1)
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_seeds_that_no_file_holds_are_refused(seed):
+    with pytest.raises(ConfigError, match=f"seed is {seed}"):
+        GroundTruthSegments(DrawnVideo(SCENE), seed=seed)
 
 
 def test_saved_identity_zero_is_an_ordinary_segment():

@@ -162,6 +162,8 @@ def test_a_run_of_other_data_is_not_overwritten(here):
     [
         (("--memory", "0"), 2, "memory is 0"),
         (("--seed", "-1"), 2, "--seed is -1"),
+        (("--seed", "9" * 23), 2, "expected 0 or more, below 2**63"),
+        (("--seed", str(2**63)), 2, "expected 0 or more, below 2**63"),
         (("--data", "DATA", "-j", "0"), 2, "-j is 0; expected 1 worker process"),
         (("--dataset", "kitti-step"), 2, "give --data too"),
         (("--suite", "tiny", "--segments", "PREDICTIONS"), 3, "has no segments for sequence 'tiny"),

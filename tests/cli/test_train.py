@@ -116,6 +116,7 @@ def test_a_dry_run_writes_nothing(data, tmp_path):
         (("--suite", "tniy"), 2, "unknown suite 'tniy'; did you mean 'tiny'?"),
         (("--suite", "tiny", "--dataset", "kitti-step"), 2, "give --data too"),
         (("--suite", "tiny", "--seed", -1), 2, "--seed is -1"),
+        (("--suite", "tiny", "--seed", 2**63), 2, "expected 0 or more, below 2**63"),
         (("--suite", "tiny", "--threads", 0), 2, "--threads is 0"),
         (("--suite", "tiny", "--steps", 0), 2, "steps is 0"),
         (("--suite", "tiny", "--set", "stpes=1"), 2, "did you mean 'steps'?"),

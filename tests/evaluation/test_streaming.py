@@ -183,6 +183,7 @@ def test_sides_of_different_length(gt_count, pred_count, short):
         (GT, 3, {"labels": KITTI}, "pred an int"),
         (GT, PRED, {"labels": KITTI, "missing": "void"}, "are for folders"),
         (GT, PRED, {"labels": KITTI, "seed": -1}, "seed is -1"),
+        (GT, PRED, {"labels": KITTI, "seed": 2**63}, "seed is 9223372036854775808"),
         (GT, PRED, {"labels": KITTI, "pat_protocol": "best"}, "unknown PAT protocol"),
         (GT, PRED, {"labels": "kitti-stpe"}, "did you mean 'kitti-step'"),
         (GT, PRED, {"labels": KITTI, "divisor": 0}, "divisor is 0"),

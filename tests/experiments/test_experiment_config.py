@@ -28,6 +28,7 @@ from mapt_bench.experiments import (
 )
 from mapt_bench.experiments.matrix_config import IntervalMatrixConfig
 from mapt_bench.tuning.frontier_config import FrontierConfig
+from mapt_bench.tuning.tuning_config import TuningConfig
 
 FULL = [
     AblationConfig(
@@ -227,3 +228,12 @@ def test_an_ablation_without_weights_needs_no_torch(tmp_path):
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
     )
     assert done.stdout.split()[-2:] == ["0", "False"], done.stderr
+
+
+@pytest.mark.parametrize("config", [AblationConfig, StressConfig, TuningConfig, FrontierConfig])
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_seeds_that_a_run_folder_cannot_store_are_refused(config, seed):
+    with pytest.raises(ConfigError, match=f"--seed is {seed}; expected 0 or more, below"):
+        config(seed=seed, **({"kind": "motion"} if config is StressConfig else {}))
+    with pytest.raises(ConfigError, match="--train-seeds"):
+        IntervalMatrixConfig(suite="tiny", train_seeds=(0, seed))

@@ -212,6 +212,8 @@ def stress(text):
         (stress("segments: [groundtruth, nosy]"), "3, column 25", "did you mean 'noisy'"),
         (stress("memory: many"), "3, column 9", "memory is 'many'; expected a whole number"),
         (stress("seeds: [-1]"), "3, column 9", "^seeds is -1; expected 0 or more"),
+        (stress(f"seeds: [0, {2**63}]"), "3, column ", "expected 0 or more, below 2"),
+        (stress(f"seeds: [{9**30}]"), "3, column ", "more than 64 bits|expected 0 or more, below"),
         (stress("report: {scores: PAT}"), "3, column 18", "report.scores is 'PAT'; expected a l"),
         (stress("report: {gallery: -1}"), "3, column 9", "gallery is -1"),
         (stress("report: {losses: [iou, srt]}"), "3, column 24", "'srt', which no run has; did"),

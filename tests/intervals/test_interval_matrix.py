@@ -284,6 +284,7 @@ def test_frame_skips_have_a_matrix_each(place):
         (("--train-intervals", "²"), "--train-intervals has '²'"),
         (("--train-intervals", "1,01"), "--train-intervals has '01'"),
         (("--train-seeds", "0,0"), "--train-seeds is"),
+        (("--seed", str(2**63)), "expected 0 or more, below 2**63"),
         (("--pair", "0"), "--pair is"),
         (("--target", "0"), "--target"),
         (("--tracker", "mapt:appearance"), "the tracker of an interval matrix"),

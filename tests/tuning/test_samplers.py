@@ -40,6 +40,7 @@ def test_proposals_lie_in_the_space(kind):
 def test_the_seed_decides_every_proposal(kind):
     assert proposals(kind, 3) == proposals(kind, 3)
     assert proposals(kind, 3) != proposals(kind, 4)
+    assert proposals(kind, 2**63 - 1) != proposals(kind, 2**63 - 1 - 2**32)
 
 
 def test_optuna_learns_from_what_it_is_told():
