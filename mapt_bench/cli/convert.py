@@ -14,7 +14,7 @@ from mapt_bench.cli.options import (
     path_type,
     print_line,
 )
-from mapt_bench.cli.output_folders import emit_json_before
+from mapt_bench.cli.output_folders import check_outside, emit_json_before
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import counted
 
@@ -76,6 +76,7 @@ def command(
     from mapt_bench.data.dataset_file import Extents
     from mapt_bench.data.writers import map_format
 
+    check_outside(target, [source])
     map_format(target_encoding)  # report an unknown name before anything is read
     maps = open_maps(source, dataset, encoding=encoding, extents=Extents.from_options(frames, size))
 

@@ -26,6 +26,25 @@ OUTPUTS = "mapt_bench.outputs"
 _OUTPUT_FOLDERS = frozenset({"out", "plots", "target"})
 """Parameters that name an output folder. The library takes a new one, or one of the same run."""
 
+_DATASET, _SETUP = "dataset.json", "run.json"
+
+_RUN = frozenset(
+    {_SETUP, "plan.yaml", "results.json", "results.incomplete.json", "report.html"}
+    | {"cells", "objects", "segments"}
+)
+
+_OWN_NAMES = {
+    "convert": frozenset({_DATASET}),
+    "track": frozenset({_DATASET, "panoptic_maps"}),
+    "synth": frozenset({_DATASET, "world.json", "images", "panoptic_maps", "known"})
+    | {"backward_flow", "forward_flow"},
+    "tune": frozenset({_SETUP, "tuning.json", "trials.jsonl", "thresholds.json", "segments"}),
+    "train": frozenset({"train.json", "weights.json", "weights.safetensors", "log.jsonl"})
+    | {"curves.png", "checkpoints", "seen"},
+    **dict.fromkeys(("ablate", "frontier", "run", "stress", "sweep-interval"), _RUN),
+}
+"""Files and folders by which commands know their output folders again, or the data in them."""
+
 _RESULT_READERS = frozenset({"compare", "flops", "history", "report"})
 """Commands whose folders hold results. Those of other commands hold frames."""
 
@@ -47,6 +66,7 @@ def protect_inputs(command: click.Command) -> click.Command:
         token = REFUSE_INPUT.set(None)
         try:
             _protect(context, tuple(_inputs(context)))
+            _protect_own(context)
             return run(*words, **options)
         finally:
             REFUSE_INPUT.reset(token)
@@ -75,6 +95,31 @@ def _protect(context: click.Context, places: tuple[Path, ...]) -> None:
     REFUSE_INPUT.set(inputs.refuse)
     for path in context.meta.get(OUTPUTS, {}):
         inputs.refuse(path)
+
+
+def _protect_own(context: click.Context) -> None:
+    """Refuse output files that would replace files of the command's own output folder.
+
+    Raises:
+        ConfigError: If an output file has a name that the command gives to a file or folder there.
+    """
+    own = _OWN_NAMES.get(context.info_name or "", frozenset())
+    outputs: dict[Path, str] = context.meta.get(OUTPUTS, {})
+    given = [context.params.get(name) for name in _OUTPUT_FOLDERS]
+    folders = [_resolved(each) for each in given if isinstance(each, Path)]
+    for path, option in outputs.items():
+        for folder in folders:
+            if folder is None or not path.is_relative_to(folder):
+                continue
+            found = own.intersection(path.relative_to(folder).parts)
+            if option == "--save":  # tune writes its thresholds there without the option, too
+                found -= {"thresholds.json"}
+            if found:
+                raise ConfigError(
+                    f"{option} names a place of the output folder that this command itself uses "
+                    f"({min(found)}); choose another path",
+                    where=path,
+                )
 
 
 def _refuse_infinite(context: click.Context) -> None:
@@ -137,8 +182,15 @@ class _InputFiles:
         Earlier outputs in an input folder, such as tables, may be replaced.
 
         Raises:
-            ConfigError: If the path is an input or a link to one.
+            ConfigError: If the path is an input or a link to one, or would be read as one.
         """
+        described = self._described_by(path)
+        if described is not None:
+            raise ConfigError(
+                f"would describe the data in {described}, which this command reads; choose "
+                "another path",
+                where=path,
+            )
         found = self._same_as(path)
         if found is not None:
             link = "" if found.absolute() == path.absolute() else f", a link to {found}"
@@ -147,6 +199,19 @@ class _InputFiles:
                 "another path",
                 where=path,
             )
+
+    def _described_by(self, path: Path) -> Path | None:
+        """Return the folder of data that a new file would describe by its name."""
+        place = _resolved(path)
+        if self.reads_results or path.name not in _DESCRIPTIONS or place is None or place.exists():
+            return None
+        for each in self.places:
+            whole = _resolved(each)
+            if whole is not None and whole.is_dir():
+                near = (whole, *whole.parents[:_ANCESTORS])
+                if place.parent in near or place.is_relative_to(whole):
+                    return each
+        return None
 
     def _same_as(self, path: Path) -> Path | None:
         for place in self.places:
@@ -208,7 +273,7 @@ _DESCRIPTION = re.compile(
 )
 """The beginning of a JSON file in the manner of COCO."""
 
-_DESCRIPTIONS = frozenset({"dataset.json", "object_classes.yaml"})
+_DESCRIPTIONS = frozenset({_DATASET, "object_classes.yaml"})
 """Names of files that describe data, see :mod:`mapt_bench.data`."""
 
 _NEVER_READ = frozenset({".csv", ".htm", ".html", ".markdown", ".md", ".svg", ".tex", ".xml"})

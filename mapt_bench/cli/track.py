@@ -31,7 +31,7 @@ from mapt_bench.cli.options import (
     path_type,
     print_line,
 )
-from mapt_bench.cli.output_folders import emit_json_before
+from mapt_bench.cli.output_folders import check_outside, emit_json_before
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.devices import DeviceSettings
 from mapt_bench.errors import ConfigError
@@ -186,6 +186,7 @@ def command(
     choice.check()
     linking = choice.weights()
     kind = segments_to_link(choice, segments)
+    check_outside(out, [each for each in (data, kind) if isinstance(each, Path)])
     finding = kind.mapt.path if isinstance(kind, SegmentSource) and kind.mapt is not None else None
     if choice.flow.asks_for_weights or linking or finding is not None:
         import torch

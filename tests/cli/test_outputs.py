@@ -227,3 +227,74 @@ def test_of_json_above_the_data_only_what_may_describe_them_is_an_input(here, te
     words = ["convert", "PREDICTIONS", "NEW", "--to", "kitti-step", "--json", "above.json"]
     assert CliRunner().invoke(main, words).exit_code == code
     assert (above.read_text() == text) == (code == 2)
+
+
+@pytest.mark.parametrize(
+    "name", ["DATA/images/dataset.json", "dataset.json", "DATA/object_classes.yaml"]
+)
+def test_no_output_becomes_the_description_of_the_data(here, name):
+    (here / name).parent.mkdir(exist_ok=True)
+    words = ["evaluate", "DATA", "PREDICTIONS", "--json", name]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 2, done.output
+    assert "would describe the data in DATA" in done.stderr
+    assert not (here / name).exists()
+
+
+TRACK = ("track", "DATA", "--tracker", "copy")
+
+SMALL = ("--seed", "1", "--frames", "4", "--size", "96x160")
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (("ablate", *EXPERIMENT, "--out"), "run.json"),
+        (("ablate", *EXPERIMENT, "--out"), "results.json"),
+        (("run", "plan.yaml", "--out"), "plan.yaml"),
+        (("tune", *EXPERIMENT, "--split", "val", "--out"), "trials.jsonl"),
+        (("train", "--config", "mapt-tiny", "--data", "DATA", "--out"), "train.json"),
+        (("track", "DATA", "--tracker", "copy", "--out"), "dataset.json"),
+        (("synth", "--kind", "street", *SMALL, "--out"), "dataset.json"),
+        (("convert", "DATA", "--to", "two-channel"), "dataset.json"),
+    ],
+)
+@pytest.mark.parametrize("link", [False, True])
+def test_no_output_replaces_a_file_of_the_output_folder_of_its_command(here, words, name, link):
+    (here / "NEW").mkdir()
+    (here / "linked").symlink_to("NEW")
+    place = f"{'linked' if link else 'NEW'}/{name}"
+    done = CliRunner().invoke(main, [*words, "NEW", "--json", place])
+    assert done.exit_code == 2, done.output
+    assert f"that this command itself uses ({name})" in done.stderr
+    assert not list((here / "NEW").iterdir())
+
+
+def test_the_json_of_a_conversion_replaces_none_of_its_files(here):
+    """Which files there are depends on the encoding, so this is found when they are written."""
+    words = ["convert", "DATA", "--to", "coco-panoptic"]
+    (here / "NEW").mkdir()
+    assert CliRunner().invoke(main, [*words, "NEW", "--json", "NEW/mine.json"]).exit_code == 0
+    (found,) = {path.name for path in (here / "NEW").glob("*.json")} - {"mine.json", "dataset.json"}
+    (here / "OTHER").mkdir()
+    done = CliRunner().invoke(main, [*words, "OTHER", "--json", f"OTHER/{found}"])
+    assert done.exit_code == 2, done.output
+    assert "names a file that this command itself writes" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("convert", "PREDICTIONS", "PREDICTIONS/deep/new", "--to", "two-channel"),
+        ("convert", "PREDICTIONS", "linked/new", "--to", "two-channel"),
+        (*TRACK, "--out", "DATA/new"),
+        (*TRACK, "--segments", "PREDICTIONS", "--out", "PREDICTIONS/new"),
+    ],
+)
+def test_an_output_folder_inside_an_input_folder_is_refused(here, words):
+    (here / "linked").symlink_to("PREDICTIONS")
+    before = files_of(here)
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 2, done.output
+    assert "which this command reads; the maps written there" in done.stderr
+    assert files_of(here) == before
