@@ -30,7 +30,7 @@ from mapt_bench.compare import (
     load_gate,
 )
 from mapt_bench.errors import ConfigError, DataError, MaptBenchError, counted
-from mapt_bench.files import REFUSE_INPUT, refuse_special, write_together
+from mapt_bench.files import REFUSE_INPUT, write_together
 from mapt_bench.reports.difference_tables import comparison_table
 from mapt_bench.reports.gate_formats import (
     VERDICTS,
@@ -43,6 +43,7 @@ from mapt_bench.reports.gate_formats import (
 )
 from mapt_bench.reports.table_formats import print_table
 from mapt_bench.results.result_files import BASELINE, read_document
+from mapt_bench.special_files import refuse_special
 
 __all__ = ["command"]
 

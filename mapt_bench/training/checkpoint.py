@@ -12,14 +12,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mapt_bench.errors import DataError, wrong_schema
-from mapt_bench.files import (
-    file_sha256,
-    parse_json,
-    read_text,
-    refuse_special,
-    replace_when_complete,
-    write_json,
-)
+from mapt_bench.files import file_sha256, parse_json, read_text, replace_when_complete, write_json
+from mapt_bench.special_files import refuse_special
 from mapt_bench.training.optimization import HasDetector
 from mapt_bench.training.recipe import Recipe, Stage
 from mapt_bench.training.trainer import Trainer
