@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,9 @@ from numpy.typing import NDArray
 
 from mapt_bench.baselines.registry import TrackerEntry
 from mapt_bench.errors import ConfigError, DataError, MaptBenchError, TrackerError, a_type, nearest
-from mapt_bench.labels import Frame, PanopticMap, VideoInfo
+from mapt_bench.labels import ID_LIMIT, Frame, PanopticMap, VideoInfo
 from mapt_bench.tracking import Association, Associator, FrameSegments, Tracker
-from mapt_bench.tracking.loop import blamed
+from mapt_bench.tracking.loop import UserCode, blamed
 from mapt_bench.user_code import attribute_of, failure_of, running, source_fingerprint
 
 __all__ = ["ENTRY_POINT_GROUP", "UserTracker", "plugin_names", "user_tracker", "wrapped_tracker"]
@@ -134,6 +135,8 @@ def user_tracker(name: str) -> UserTracker:
             f"{name!r} is an object of type {type(found).__name__}; expected a tracker class, "
             f"{_FORM}"
         )
+    with blamed(name, None):
+        hash(found)  # the key of what is known of it
     return _examined(name, found, module)
 
 
@@ -153,13 +156,15 @@ def wrapped_tracker(tracker: object) -> Associator | Tracker:
 @lru_cache(maxsize=32)
 def _examined(name: str, found: Callable[..., object], module: str) -> UserTracker:
     """Return what is known of a class or function; a function is called to see what it builds."""
-    parameters = _signature(found).parameters.values()
+    with blamed(name, None):
+        parameters = _signature(found).parameters.values()
+        shown = found if _has_method(found) else _called(name, found)
+        needs_images = getattr(shown, "needs_images", True)
+        summary = (inspect.getdoc(found) or "a tracker of the user").partition("\n")[0]
     named = tuple(each.name for each in parameters if each.kind in _NAMED)
-    shown = found if _has_method(found) else _called(name, found)
-    needs_images = getattr(shown, "needs_images", True)
     return UserTracker(
         name=name,
-        summary=(inspect.getdoc(found) or "a tracker of the user").partition("\n")[0],
+        summary=summary,
         # A property says nothing before the tracker is built: then images count as read.
         needs_images=needs_images if isinstance(needs_images, bool) else True,
         supports_pair=_PAIR in named,
@@ -230,9 +235,10 @@ def _is_whole(name: str, found: object) -> bool:
     Raises:
         ConfigError: If it is neither, or could be both.
     """
-    links, steps, starts = (
-        callable(getattr(found, word, None)) for word in (_ASSOCIATOR, _WHOLE, "start")
-    )
+    with blamed(name, None):
+        links, steps, starts = (
+            callable(getattr(found, word, None)) for word in (_ASSOCIATOR, _WHOLE, "start")
+        )
     if links and steps:
         raise ConfigError(
             f"{name!r} has both associate and step; an associator links given segments, a whole "
@@ -248,46 +254,49 @@ def _is_whole(name: str, found: object) -> bool:
     return steps
 
 
-class _WholeTracker:
+class _WholeTracker(UserCode):
     """A user's whole tracker: it gets a copy of each image, which others read as well."""
 
     def __init__(self, name: str, tracker: Any) -> None:  # noqa: ANN401 - checked before
-        self._name = name
+        super().__init__(name)
         self._tracker = tracker
-        self.needs_images = bool(getattr(tracker, "needs_images", True))
+        self.needs_images = _needs_images(name, tracker)
         self.delay = _delay(name, tracker)
+        self._owed = 0
 
     def start(self, info: VideoInfo) -> None:
         """Start the user's tracker."""
-        with blamed(self._name, info.name):
+        with blamed(self.name, info.name):
             self._tracker.start(info)
         self._video = info.name
+        self._owed = 0
 
     def step(self, frame: Frame) -> PanopticMap | None:
         """Return what the user's tracker returns; the loop checks it."""
-        with blamed(self._name, f"{self._video}/{frame.name}"):
+        with blamed(self.name, f"{self._video}/{frame.name}"):
             found: PanopticMap | None = self._tracker.step(_own_frame(frame))
+        self._owed += found is None
         return found
 
     def finish(self) -> Sequence[PanopticMap]:
-        """Return the last maps of a user's tracker with a delay."""
-        with blamed(self._name, self._video):
-            return list(self._tracker.finish())
+        """Return the last maps of a user's tracker with a delay, and at most one too many."""
+        with blamed(self.name, self._video):
+            return list(islice(self._tracker.finish(), self._owed + 1))
 
 
-class _Linker:
+class _Linker(UserCode):
     """A user's associator: what it returns is checked, and what it gets belongs to others too."""
 
     def __init__(self, name: str, associator: Any) -> None:  # noqa: ANN401 - checked before
-        self._name = name
+        super().__init__(name)
         self._associator = associator
-        self.needs_images = bool(getattr(associator, "needs_images", True))
+        self.needs_images = _needs_images(name, associator)
         self.delay = _delay(name, associator)
         self._waiting: deque[tuple[FrameSegments, str]] = deque()
 
     def start(self, info: VideoInfo) -> None:
         """Start the user's associator."""
-        with blamed(self._name, info.name):
+        with blamed(self.name, info.name):
             self._associator.start(info)
         self._video = info.name
         self._waiting.clear()
@@ -300,33 +309,43 @@ class _Linker:
             TrackerError: If the user's code fails.
         """
         where = f"{self._video}/{frame.name}"
-        with blamed(self._name, where):
+        with blamed(self.name, where):
             found = self._associator.associate(_own_frame(frame), _read_only(segments))
         self._waiting.append((segments, where))
         if found is None and len(self._waiting) <= self.delay:
             return None
-        return _checked(self._name, found, *self._waiting.popleft())
+        return _checked(self.name, found, *self._waiting.popleft())
 
     def finish(self) -> list[Association]:
         """Return the last decisions of a user's associator with a delay."""
-        with blamed(self._name, self._video):
-            rest = list(self._associator.finish())
         owed, self._waiting = list(self._waiting), deque()
+        with blamed(self.name, self._video):
+            rest = list(islice(self._associator.finish(), len(owed) + 1))  # it may never end
         if len(rest) != len(owed):
+            number = len(rest) if len(rest) < len(owed) else f"more than {len(owed)}"
             raise DataError(
-                f"tracker {self._name}: finish returned {len(rest)} decisions; expected "
+                f"tracker {self.name}: finish returned {number} decisions; expected "
                 f"{len(owed)}, one for each frame that was not returned yet",
                 where=self._video,
             )
-        return [_checked(self._name, found, *each) for found, each in zip(rest, owed, strict=True)]
+        return [_checked(self.name, found, *each) for found, each in zip(rest, owed, strict=True)]
+
+
+def _needs_images(name: str, tracker: object) -> bool:
+    with blamed(name, None):
+        return bool(getattr(tracker, "needs_images", True))
 
 
 def _delay(name: str, tracker: object) -> int:
     """Return the delay of a user's tracker in frames; 0 where it states none."""
-    delay = getattr(tracker, "delay", 0)
-    if isinstance(delay, bool) or not isinstance(delay, int) or delay < 0:
-        raise ConfigError(f"tracker {name!r} has a delay of {delay!r}; expected 0 frames or more")
-    if delay and not callable(getattr(tracker, "finish", None)):
+    with blamed(name, None):
+        delay = getattr(tracker, "delay", 0)
+        ends = callable(getattr(tracker, "finish", None))
+        if isinstance(delay, bool) or not isinstance(delay, int) or delay < 0:
+            raise ConfigError(
+                f"tracker {name!r} has a delay of {delay!r}; expected 0 frames or more"
+            )
+    if delay and not ends:
         raise ConfigError(
             f"tracker {name!r} has a delay of {delay} frames and no method finish(); add one that "
             "returns what the last frames are owed"
@@ -357,33 +376,63 @@ def _locked(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _checked(name: str, found: object, segments: FrameSegments, where: str) -> Association:
-    wanted = f"tracker {name}: associate returned"
-    if not isinstance(found, Association):
-        raise DataError(f"{wanted} {a_type(found)}; expected an Association", where=where)
+    """Return what a user's associator decided, in values that nothing after this can trip over.
+
+    Raises:
+        DataError: If it is no decision about these segments.
+        TrackerError: If it cannot be read, such as an object with a property that raises.
+    """
+    with blamed(name, where):
+        if not isinstance(found, Association):
+            raise _refused(f"{a_type(found)}; expected an Association")
+        ids = _ids_of(found, segments)
+        steps, ages = _listed_of(found, "steps"), _listed_of(found, "ages")
+        if {len(steps), len(ages)} - {0, segments.count}:
+            raise _refused(
+                f"{len(steps)} steps and {len(ages)} ages; expected {segments.count} of each, one "
+                "a segment, or none"
+            )
+        for step in steps:
+            if not isinstance(step, str):
+                raise _refused(f"steps with {a_type(step)}; expected texts, such as 'new'")
+        return Association(ids, tuple(map(str, steps)), tuple(map(_age, ages)))
+
+
+def _refused(found: str) -> DataError:
+    return DataError(f"associate returned {found}")
+
+
+def _listed_of(found: Association, name: str) -> Sequence[object]:
+    values: object = getattr(found, name)
+    if not isinstance(values, tuple | list | np.ndarray) or getattr(values, "ndim", 1) != 1:
+        raise _refused(f"{name} that are {a_type(values)}; expected a tuple, one value a segment")
+    return list(values)
+
+
+def _age(age: object) -> int:
+    if not isinstance(age, int | np.integer):
+        raise _refused(f"ages with {a_type(age)}; expected whole numbers of frames")
+    return int(age)
+
+
+def _ids_of(found: Association, segments: FrameSegments) -> NDArray[np.int64]:
     ids = np.asarray(found.ids)
     if ids.shape != (segments.count,) or not (np.issubdtype(ids.dtype, np.integer) or not ids.size):
-        raise DataError(
-            f"{wanted} ids of shape {ids.shape} and type {ids.dtype}; expected "
-            f"{segments.count} whole numbers, one a segment",
-            where=where,
-        )
-    if {len(found.steps), len(found.ages)} - {0, segments.count}:
-        raise DataError(
-            f"{wanted} {len(found.steps)} steps and {len(found.ages)} ages; expected "
-            f"{segments.count} of each, one a segment, or none",
-            where=where,
+        raise _refused(
+            f"ids of shape {ids.shape} and type {ids.dtype}; expected {segments.count} whole "
+            "numbers, one a segment"
         )
     if (ids == 0).any():
-        raise DataError(
-            f"{wanted} id 0; expected ids from 1 upwards, or a negative one to drop a segment",
-            where=where,
+        raise _refused("id 0; expected ids from 1 upwards, or a negative one to drop a segment")
+    if (ids >= ID_LIMIT).any():
+        raise _refused(
+            f"id {ids.max()}; expected ids up to {ID_LIMIT - 1}; number the tracks from 1 upwards"
         )
     given = list(zip(segments.class_ids.tolist(), ids.tolist(), strict=True))
     twice = [number for kind, number in given if number > 0 and given.count((kind, number)) > 1]
     if twice:
-        raise DataError(
-            f"{wanted} id {twice[0]} for two segments of one class; expected an id of its own for "
-            "each, or a negative one to drop a segment",
-            where=where,
+        raise _refused(
+            f"id {twice[0]} for two segments of one class; expected an id of its own for each, or "
+            "a negative one to drop a segment"
         )
-    return replace(found, ids=ids.astype(np.int64))
+    return ids.astype(np.int64)

@@ -26,6 +26,7 @@ __all__ = [
     "missing_extra",
     "nearest",
     "reason_of",
+    "text_of",
     "whole_number",
     "whole_numbers",
     "with_article",
@@ -297,8 +298,23 @@ def reason_of(problem: BaseException) -> str:
     """
     if isinstance(problem, MaptBenchError):
         return str(problem)
-    paragraph = str(problem).strip().partition("\n\n")[0]
+    paragraph = text_of(problem).strip().partition("\n\n")[0]
     return f"{type(problem).__name__}: {' '.join(paragraph.split()) or 'no message'}"
+
+
+def text_of(problem: BaseException) -> str:
+    """Return the text of an exception. Classes of other code may fail to give theirs.
+
+    Example:
+        >>> text_of(ValueError("no kernel for half"))
+        'no kernel for half'
+    """
+    try:
+        return str(problem)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as another:  # other code may raise anything
+        return f"its text is unknown, because its __str__ raised {type(another).__name__}"
 
 
 def printable(text: str) -> str:

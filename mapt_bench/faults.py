@@ -7,7 +7,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from mapt_bench.errors import DataError, FullDiskError
+from mapt_bench.errors import DataError, FullDiskError, text_of
 
 __all__ = ["full_disk", "machine_fault", "unwritable"]
 
@@ -31,11 +31,10 @@ def full_disk(problem: BaseException, path: Path | None = None) -> FullDiskError
     Returns:
         ``None`` if the exception has another cause.
     """
-    number = getattr(problem, "errno", None)
-    if number not in _FULL and (number is not None or not _SAYS_FULL.search(str(problem))):
+    number, said = _number_of(problem), _SAYS_FULL.search(text_of(problem))
+    if number not in _FULL and (number is not None or said is None):
         return None
     named = path if path is not None else _file_of(problem)
-    said = _SAYS_FULL.search(str(problem))
     reason = os.strerror(number) if number else "the disk takes no more"
     if said is not None and not said[0].startswith(("code", "requested")):
         reason = said[0]
@@ -69,15 +68,16 @@ def machine_fault(problem: BaseException) -> DataError | None:
             "a worker process was killed, most often because memory ran out; expected it to "
             "finish; run with fewer workers (-j 1), or free memory"
         )
-    if isinstance(problem, OSError) and problem.errno is not None:
+    if isinstance(problem, OSError) and _number_of(problem) is not None:
         return _of_system(problem)
-    if isinstance(problem, RuntimeError) and str(problem).startswith(_LOOP):
-        looped = str(problem).removeprefix(_LOOP)[:_LONG].strip(" '")
+    if isinstance(problem, RuntimeError) and text_of(problem).startswith(_LOOP):
+        looped = text_of(problem).removeprefix(_LOOP)[:_LONG].strip(" '")
         return DataError("is a link that leads back to itself; remove the link", where=looped)
-    if isinstance(problem, ValueError) and _IS_NO_NAME.search(str(problem)):
+    if isinstance(problem, ValueError) and _IS_NO_NAME.search(text_of(problem)):
+        found = " ".join(text_of(problem).split())[:_LONG]
         return DataError(
-            f"a file name is impossible ({' '.join(str(problem).split())[:_LONG]}); expected text "
-            "without NUL and without halves of characters; correct the name in the data"
+            f"a file name is impossible ({found}); expected text without NUL and without halves "
+            "of characters; correct the name in the data"
         )
     return None
 
@@ -105,15 +105,23 @@ _PROGRAM = frozenset({errno.EBADF, errno.EINVAL, errno.ENOENT, errno.EEXIST})
 
 def _file_of(problem: BaseException) -> Path | None:
     for name in ("filename2", "filename"):
-        found = getattr(problem, name, None)
-        if isinstance(found, str | bytes | os.PathLike):
-            return Path(os.fsdecode(found))
+        with suppress(Exception):  # exceptions of user code may raise when they are read
+            found = getattr(problem, name, None)
+            if isinstance(found, str | bytes | os.PathLike):
+                return Path(os.fsdecode(found))
+    return None
+
+
+def _number_of(problem: BaseException) -> int | None:
+    with suppress(Exception):  # as above
+        number = getattr(problem, "errno", None)
+        return number if isinstance(number, int) else None
     return None
 
 
 def _space_left(path: Path) -> str:
     """Return the free space beside a file, for messages."""
-    with suppress(OSError):
+    with suppress(OSError, ValueError):  # a name of user code may hold NUL
         folder = next(each for each in path.absolute().parents if each.exists())
         return f", {shutil.disk_usage(folder).free / 1e6:.1f} MB are free"
     return ""

@@ -14,10 +14,11 @@ from types import ModuleType
 from weakref import WeakKeyDictionary
 
 from mapt_bench import PUBLIC
-from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.errors import ConfigError, nearest, text_of
 
 __all__ = [
     "EarlyExitError",
+    "UnusualError",
     "attribute_of",
     "failure_of",
     "running",
@@ -47,6 +48,19 @@ class EarlyExitError(Exception):
         self.code = code
 
 
+class UnusualError(Exception):
+    """User code raised what is no ``Exception``, and would end us as Ctrl-C does.
+
+    Examples are ``asyncio.CancelledError`` and the outcomes of pytest.
+
+    Args:
+        problem: What it raised.
+    """
+
+    def __init__(self, problem: BaseException) -> None:
+        super().__init__(_said(problem))
+
+
 @contextmanager
 def running() -> Iterator[None]:
     """Run user code so that it can neither write to stdout, which is for results, nor end us.
@@ -55,6 +69,7 @@ def running() -> Iterator[None]:
 
     Raises:
         EarlyExitError: In place of ``SystemExit``. Its subclasses pass: they end worker processes.
+        UnusualError: In place of what is no ``Exception``, except ``KeyboardInterrupt``.
     """
     try:
         with redirect_stdout(sys.stderr):
@@ -63,6 +78,10 @@ def running() -> Iterator[None]:
         if type(problem) is not SystemExit:
             raise
         raise EarlyExitError(problem.code).with_traceback(problem.__traceback__) from problem
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as problem:
+        raise UnusualError(problem).with_traceback(problem.__traceback__) from problem
 
 
 def failure_of(problem: Exception) -> str:
@@ -75,10 +94,14 @@ def failure_of(problem: Exception) -> str:
         Type and text, and the last lines of the user's own code that led to it, for example
         ``"KeyError: 'x' (my_tracker.py:12 in associate, my_tracker.py:30 in _match)"``.
     """
-    is_exit = isinstance(problem, EarlyExitError)
-    text = str(problem) if is_exit else f"{type(problem).__name__}: {problem}"
+    is_told = isinstance(problem, EarlyExitError | UnusualError)
+    text = str(problem) if is_told else _said(problem)
     place = _raised_at(problem)
     return f"{text} ({place})" if place else text
+
+
+def _said(problem: BaseException) -> str:
+    return f"{type(problem).__name__}: {text_of(problem)}"
 
 
 def _raised_at(problem: BaseException) -> str:
@@ -94,7 +117,7 @@ def _raised_at(problem: BaseException) -> str:
         exception has no lines of its own, as a syntax error.
     """
     frames = [
-        (frame.f_globals.get("__name__", ""), Path(frame.f_code.co_filename), line, frame.f_code)
+        (str(frame.f_globals.get("__name__")), Path(frame.f_code.co_filename), line, frame.f_code)
         for frame, line in traceback.walk_tb(problem.__traceback__)
     ]
     foreign = {_PACKAGE, *sys.stdlib_module_names}
@@ -112,7 +135,10 @@ def _raised_at(problem: BaseException) -> str:
 
 
 def _shown(path: Path) -> Path:
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError:  # user code may have removed the current folder
+        return path
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
@@ -168,13 +194,19 @@ def attribute_of(name: str, *, kind: str, form: str) -> object:
         raise ConfigError(
             f"module {module_name!r} of {kind} {name!r} cannot be imported: {failure_of(problem)}"
         ) from problem
-    if not hasattr(module, attribute):
+    try:
+        with running():
+            found: object = getattr(module, attribute)
+    except AttributeError as problem:
         public = [word for word in vars(module) if not word.startswith("_")]
         raise ConfigError(
             f"module {module_name!r} has no {attribute!r}; {nearest(attribute, public)}",
-            where=module.__file__,
-        )
-    found: object = getattr(module, attribute)
+            where=getattr(module, "__file__", None),
+        ) from problem
+    except Exception as problem:  # a module may compute its attributes
+        raise ConfigError(
+            f"{attribute!r} of module {module_name!r} cannot be read: {failure_of(problem)}"
+        ) from problem
     return found
 
 

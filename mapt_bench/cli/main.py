@@ -22,6 +22,7 @@ from mapt_bench.errors import (
     missing_extra,
     nearest,
     printable,
+    text_of,
 )
 from mapt_bench.faults import machine_fault
 
@@ -141,7 +142,7 @@ class _LazyGroup(click.Group):
             return _stopped(problem, wants_json)
         except SystemExit as problem:
             return _left(problem, wants_json)
-        except Exception as problem:  # the last resort: exit 70 is part of the contract
+        except BaseException as problem:  # the last resort: exit 70 is part of the contract
             return _crashed(problem, wants_json)
 
 
@@ -218,7 +219,7 @@ def _stopped(problem: BaseException, wants_json: bool) -> int:
     return _TERMINATED if isinstance(cause, Terminated) else _INTERRUPTED
 
 
-def _crashed(problem: Exception, wants_json: bool) -> int:
+def _crashed(problem: BaseException, wants_json: bool) -> int:
     """Print a bug, a fault of the machine, or the name of a package that is not installed."""
     fault = machine_fault(problem)
     if fault is not None:
@@ -227,7 +228,7 @@ def _crashed(problem: Exception, wants_json: bool) -> int:
     if missing is not None:
         return _failed(missing, wants_json)
     _echo("\n".join(map(printable, traceback.format_exc().splitlines())), err=True)
-    message = f"{type(problem).__name__}: {problem}"
+    message = f"{type(problem).__name__}: {text_of(problem)}"
     details = {"kind": "crash", "message": message, "where": None}
     _complain(f"internal error: {message}", details, wants_json)
     return _CRASH

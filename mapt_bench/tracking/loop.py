@@ -3,8 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from itertools import islice
+from operator import index as whole
 from time import perf_counter
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mapt_bench.errors import DataError, MaptBenchError, TrackerError, a_type
 from mapt_bench.faults import full_disk
@@ -12,9 +17,20 @@ from mapt_bench.labels import PanopticMap, Video, VideoInfo, check_map_classes
 from mapt_bench.tracking.protocol import LateTracker, SegmentTracker, Tracker
 from mapt_bench.user_code import failure_of, running
 
-__all__ = ["Decision", "TrackerRun", "blamed", "run_tracker"]
+__all__ = ["Decision", "TrackerRun", "UserCode", "blamed", "run_tracker"]
 
 _OURS = __name__.partition(".")[0]
+
+
+class UserCode:
+    """A wrapper of this package round a tracker of the user, which is named in its place.
+
+    Args:
+        name: ``module:Class`` of the user's tracker.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
 
 
 class Decision(NamedTuple):
@@ -51,6 +67,10 @@ class TrackerRun:
         self._video = video
         self._pair = pair
         self._seconds: list[float] = []
+        if isinstance(tracker, UserCode):
+            self._name = tracker.name
+        else:
+            self._name = f"{type(tracker).__module__}:{type(tracker).__qualname__}"
 
     def maps(self) -> Iterator[PanopticMap]:
         """Yield the tracker's map of each frame, checked.
@@ -62,9 +82,9 @@ class TrackerRun:
         """
         tracker, info = self._tracker, self._video.info
         is_whole = not isinstance(tracker, SegmentTracker)
-        reads_images = is_whole and getattr(tracker, "needs_images", True)
-        name = f"{type(tracker).__module__}:{type(tracker).__qualname__}"
+        name, delay = self._name, self.delay
         with blamed(name, info.name):
+            reads_images = is_whole and bool(getattr(tracker, "needs_images", True))
             tracker.start(info)
         done = 0
         for index in range(info.frame_count):
@@ -75,33 +95,34 @@ class TrackerRun:
                 began = perf_counter()
                 panoptic_map = tracker.step(frame)
                 self._seconds.append(perf_counter() - began)
-            if panoptic_map is None and index < self.delay:
+            if panoptic_map is None and index < delay:
                 continue
-            yield _checked(panoptic_map, info, done)
+            yield _checked(name, panoptic_map, info, done)
             done += 1
-        for panoptic_map in self._rest(name):
-            yield _checked(panoptic_map, info, done)
+        for panoptic_map in self._rest(info.frame_count - done) if delay else ():
+            yield _checked(name, panoptic_map, info, done)
             done += 1
         if done != info.frame_count:
-            raise DataError(
-                f"the tracker returned {done} maps of {info.frame_count} frames; expected one a "
-                f"frame: with a delay of {self.delay}, step returns None {self.delay} times, and "
-                "finish returns as many maps",
-                where=info.name,
-            )
+            with blamed(name, info.name):
+                raise DataError(
+                    f"the tracker returned {done} maps of {info.frame_count} frames; expected one "
+                    f"a frame: with a delay of {delay}, step returns None {delay} times, and "
+                    "finish returns as many maps"
+                )
 
     @property
     def delay(self) -> int:
         """Frames by which the tracker returns maps late."""
-        return self._tracker.delay if isinstance(self._tracker, LateTracker) else 0
+        with blamed(self._name, self._video.info.name):
+            return whole(self._tracker.delay) if isinstance(self._tracker, LateTracker) else 0
 
-    def _rest(self, name: str) -> Sequence[PanopticMap]:
-        """Return the maps that the tracker still owes."""
-        if not isinstance(self._tracker, LateTracker) or not self.delay:
+    def _rest(self, owed: int) -> Sequence[PanopticMap]:
+        """Return the maps that the tracker still owes, and at most one more."""
+        if not isinstance(self._tracker, LateTracker):
             return ()
-        with blamed(name, self._video.info.name):
+        with blamed(self._name, self._video.info.name):
             began = perf_counter()
-            rest = self._tracker.finish()
+            rest = list(islice(self._tracker.finish(), owed + 1))
             if self._seconds:
                 self._seconds[-1] += perf_counter() - began
         return rest
@@ -164,9 +185,10 @@ def run_tracker(tracker: Tracker, video: Video) -> Iterator[PanopticMap]:
 
 @contextmanager
 def blamed(name: str, where: str | None) -> Iterator[None]:
-    """Name the tracker that fails, with the place. Errors meant for the user pass unchanged.
+    """Name the tracker that fails, with the place. Errors with a place of their own pass unchanged.
 
-    What a user's tracker prints goes to stderr, because stdout is for results.
+    An error without a place, such as that of an id that does not fit into a map, gets both. What a
+    user's tracker prints goes to stderr, because stdout is for results.
 
     Args:
         name: ``module:Class`` of the tracker.
@@ -180,9 +202,13 @@ def blamed(name: str, where: str | None) -> Iterator[None]:
     try:
         with nullcontext() if is_ours else running():
             yield
-    except MaptBenchError:
-        raise
     except Exception as problem:  # a user's code may raise anything
+        if isinstance(problem, MaptBenchError) and (is_ours or _is_of_package(problem)):
+            if problem.where is not None or where is None:
+                raise
+            named = is_ours or name in problem.message
+            message = problem.message if named else f"tracker {name}: {problem.message}"
+            raise type(problem)(message, where=where) from problem
         full = full_disk(problem)
         if full is not None:
             raise full from problem
@@ -195,23 +221,60 @@ def blamed(name: str, where: str | None) -> Iterator[None]:
         ) from problem
 
 
-def _checked(panoptic_map: object, info: VideoInfo, index: int) -> PanopticMap:
+def _is_of_package(problem: MaptBenchError) -> bool:
+    """Return whether an error has all that is printed of it. A user's subclass may lack that."""
+    return type(problem).__module__.partition(".")[0] == _OURS
+
+
+def _checked(name: str, found: object, info: VideoInfo, index: int) -> PanopticMap:
+    """Return the map that a tracker returned, of this package's own class.
+
+    Args:
+        name: Name of the tracker.
+        found: What it returned.
+        info: Description of the video.
+        index: Position of the frame.
+
+    Raises:
+        DataError: If it is no map of this video.
+        TrackerError: If it cannot be read, such as an object with a property that raises.
+    """
     if index >= info.frame_count:
+        with blamed(name, info.name):
+            raise DataError(
+                f"the tracker returned more than {info.frame_count} maps; expected one a frame"
+            )
+    with blamed(name, f"{info.name}/{info.frame_names[index]}"):
+        if not isinstance(found, PanopticMap):
+            raise DataError(f"step returned {a_type(found)}; expected a PanopticMap")
+        codes = _codes_of(found)
+        if codes.shape != (info.height, info.width):
+            raise DataError(
+                f"the tracker's map has {codes.shape} pixels (height, width); expected "
+                f"{(info.height, info.width)}"
+            )
+        checked = PanopticMap(codes, _empty_of(found))
+        check_map_classes(checked, info.labels, None)
+        return checked
+
+
+def _codes_of(found: PanopticMap) -> NDArray[np.uint32]:
+    codes: object = found.codes  # a subclass, or a write past its lock, may make it anything
+    if not isinstance(codes, np.ndarray):
+        raise DataError(f"the codes of its map are {a_type(codes)}; expected a uint32 array")
+    if codes.dtype != np.uint32:
+        raise DataError(f"the codes of its map are of type {codes.dtype}; expected uint32")
+    return np.asarray(codes)
+
+
+def _empty_of(found: PanopticMap) -> tuple[int, ...]:
+    empty = tuple(map(whole, found.empty))
+    outside = [code for code in empty if not 0 <= code < _CODE_LIMIT]
+    if outside:
         raise DataError(
-            f"the tracker returned more than {info.frame_count} maps; expected one a frame",
-            where=info.name,
+            f"its map lists the empty code {outside[0]}; expected 0 to {_CODE_LIMIT - 1}"
         )
-    where = f"{info.name}/{info.frame_names[index]}"
-    if not isinstance(panoptic_map, PanopticMap):
-        raise DataError(
-            f"the tracker's step returned {a_type(panoptic_map)}; expected a PanopticMap",
-            where=where,
-        )
-    if panoptic_map.shape != (info.height, info.width):
-        raise DataError(
-            f"the tracker's map has {panoptic_map.shape} pixels (height, width); expected "
-            f"{(info.height, info.width)}",
-            where=where,
-        )
-    check_map_classes(panoptic_map, info.labels, where)
-    return panoptic_map
+    return empty
+
+
+_CODE_LIMIT = 1 << 32

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from mapt_bench.baselines.rows import tracker_entry
-from mapt_bench.errors import DataError, FullDiskError, MaptBenchError
+from mapt_bench.errors import DataError, FullDiskError, MaptBenchError, text_of
 from mapt_bench.experiments.engine._run_folder import (
     keep_objects,
     objects_file,
@@ -158,7 +158,7 @@ class Worker:
             if fault is not None:
                 return _named(fault)
             notes = "".join(f"; {note}" for note in getattr(problem, "__notes__", ()))
-            return Failure(f"{type(problem).__name__}: {problem}{notes}", _CRASH)
+            return Failure(f"{type(problem).__name__}: {text_of(problem)}{notes}", _CRASH)
 
     def _runs_networks(self, unit: Unit) -> bool:
         variant, segments = unit.variant, self._work.source.segments_named(unit.segments)
