@@ -101,7 +101,7 @@ def failure_of(problem: Exception) -> str:
 
 
 def _said(problem: BaseException) -> str:
-    return f"{type(problem).__name__}: {text_of(problem)}"
+    return f"{type(problem).__name__}: {text_of(problem) or 'no message'}"
 
 
 def _raised_at(problem: BaseException) -> str:

@@ -1,10 +1,21 @@
+import asyncio
 import importlib
 import sys
 
 import pytest
 
-from mapt_bench.errors import ConfigError
-from mapt_bench.user_code import attribute_of, source_files, source_fingerprint
+from mapt_bench.errors import ConfigError, text_of
+from mapt_bench.faults import full_disk
+from mapt_bench.user_code import (
+    EarlyExitError,
+    UnusualError,
+    attribute_of,
+    failure_of,
+    running,
+    source_files,
+    source_fingerprint,
+)
+from mapt_bench.workers.processes import WorkerEnd
 
 
 @pytest.fixture
@@ -122,3 +133,94 @@ def test_the_current_folder_is_searched_last(tmp_path, monkeypatch):
     assert attribute_of(f"{name}:found", kind="tracker", form="module:Class") == 1
     assert sys.path.index(str(tmp_path)) == len(sys.path) - 1
     del sys.modules[name]
+
+
+class Own(BaseException):
+    pass
+
+
+class SilentError(Exception):
+    def __str__(self):
+        raise ValueError("inner")
+
+
+class WordlessError(Exception):
+    def __str__(self):
+        return None
+
+
+@pytest.mark.parametrize(
+    ("problem", "message"),
+    [
+        (asyncio.CancelledError("late"), "CancelledError: late"),
+        (GeneratorExit(), "GeneratorExit: no message"),
+        (Own("mine"), "Own: mine"),
+    ],
+)
+def test_what_is_no_exception_becomes_one(problem, message):
+    with pytest.raises(UnusualError) as caught, running():
+        raise problem
+    assert failure_of(caught.value).startswith(message)
+    assert caught.value.__cause__ is problem
+
+
+@pytest.mark.parametrize("problem", [KeyboardInterrupt(), WorkerEnd(143), ValueError("x")])
+def test_ctrl_c_and_the_end_of_a_worker_pass(problem):
+    with pytest.raises(type(problem)), running():
+        raise problem
+
+
+def test_sys_exit_becomes_an_exception():
+    with pytest.raises(EarlyExitError), running():
+        sys.exit(3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "found"), [(SilentError, "ValueError"), (WordlessError, "TypeError")]
+)
+def test_an_exception_may_have_no_text(kind, found):
+    told = f"its text is unknown, because its __str__ raised {found}"
+    assert text_of(kind()) == told
+    assert failure_of(kind()) == f"{kind.__name__}: {told}"
+    assert full_disk(kind()) is None
+
+
+def test_attributes_of_exceptions_may_be_anything():
+    class OddError(Exception):
+        @property
+        def errno(self):
+            return {}  # cannot be looked up in a set
+
+        @property
+        def filename(self):
+            raise ValueError("no name")
+
+    assert full_disk(OddError()) is None
+    assert full_disk(OddError("No space left on device")).where is None
+
+
+def test_the_current_folder_may_be_gone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(ValueError, match="lost") as caught, running():
+        raise ValueError("lost")
+    assert failure_of(caught.value).startswith("ValueError: lost (")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import pytest\npytest.skip('no gpu', allow_module_level=True)\n", "Skipped: no gpu"),
+        ("raise GeneratorExit\n", "cannot be imported: GeneratorExit: no message"),
+        ("def __getattr__(name):\n    raise ValueError(name)\n", "cannot be read: ValueError: x"),
+    ],
+)
+def test_a_module_that_raises_is_named(tmp_path, monkeypatch, text, message):
+    monkeypatch.syspath_prepend(tmp_path)
+    name = f"raises_{tmp_path.name}".replace("-", "_")
+    (tmp_path / f"{name}.py").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        attribute_of(f"{name}:x", kind="tracker", form="module:Class")
+    sys.modules.pop(name, None)

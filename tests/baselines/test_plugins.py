@@ -13,7 +13,9 @@ from mapt_bench.tracking.loop import blamed
 from mapt_bench.workers.processes import WorkerEnd
 
 MODULE = """
+import asyncio
 import numpy as np
+from mapt_bench.errors import DataError
 from mapt_bench.labels import PanopticMap
 from mapt_bench.tracking import Association
 
@@ -101,6 +103,109 @@ class Prints(Linker):
     def associate(self, frame, segments):
         print("hello", segments.count)
         return super().associate(frame, segments)
+
+class Cancelled(Linker):
+    def associate(self, frame, segments):
+        raise asyncio.CancelledError("late")
+
+class OwnError(DataError):
+    def __init__(self): pass
+
+class RaisesOwnError(Linker):
+    def associate(self, frame, segments):
+        raise OwnError
+
+class NumberOfSteps(Linker):
+    def associate(self, frame, segments):
+        return Association(np.arange(1, segments.count + 1), steps=5)
+
+class NoAges(Linker):
+    def associate(self, frame, segments):
+        return Association(np.arange(1, segments.count + 1), ages=None)
+
+class ListsAsSteps(Linker):
+    def associate(self, frame, segments):
+        return Association(np.arange(1, segments.count + 1), steps=([],) * segments.count)
+
+class TextAsAges(Linker):
+    def associate(self, frame, segments):
+        return Association(np.arange(1, segments.count + 1), ages=("x",) * segments.count)
+
+class Huge(Linker):
+    def associate(self, frame, segments):
+        return Association(np.arange(1, segments.count + 1) + 2**40)
+
+class OddAssociation(Association):
+    def __init__(self): pass
+    def __getattribute__(self, name):
+        if name == "ids":
+            raise ValueError("no ids")
+        return super().__getattribute__(name)
+
+class OddIds(Linker):
+    def associate(self, frame, segments):
+        return OddAssociation()
+
+class DelayRaises(Linker):
+    @property
+    def delay(self):
+        raise ValueError("no delay")
+
+class NeedsImagesRaises(Good):
+    @property
+    def needs_images(self):
+        raise ValueError("no answer")
+
+class OddShape(PanopticMap):
+    @property
+    def shape(self):
+        raise ValueError("no shape")
+
+class ShapeRaises(Good):
+    def step(self, frame):
+        return OddShape(np.zeros(self.shape, dtype=np.uint32))
+
+class OddCodes(PanopticMap):
+    def __getattribute__(self, name):
+        raise ValueError("no codes")
+
+class CodesRaise(Good):
+    def step(self, frame):
+        return object.__new__(OddCodes)
+
+class Written(Good):
+    value = "text"
+    def step(self, frame):
+        found = super().step(frame)
+        object.__setattr__(found, "codes", self.value)
+        return found
+
+class WrittenFractions(Written):
+    value = np.zeros((2, 2))
+
+class EmptyTexts(Good):
+    def step(self, frame):
+        return PanopticMap(super().step(frame).codes, empty=("x",))
+
+class EmptyOutside(Good):
+    def step(self, frame):
+        return PanopticMap(super().step(frame).codes, empty=(-1,))
+
+class HugeWhole(Good):
+    def step(self, frame):
+        ids = np.full(self.shape, 2**40)
+        return PanopticMap.from_classes_and_ids(np.zeros_like(ids), ids)
+
+class Unknown(Good):
+    def step(self, frame):
+        return PanopticMap(np.full(self.shape, 77 << 24, dtype=np.uint32))
+
+class Unhashable:
+    __hash__ = None
+    def __call__(self):
+        return Blind()
+
+unhashable = Unhashable()
 
 def make(reach=1):
     return Blind()
@@ -200,6 +305,14 @@ def test_a_class_that_fails_is_named(module):
         ),
         ("ShortSteps", DataError, "1 steps and 0 ages; expected 2 of each"),
         ("Spoils", TrackerError, "Spoils failed: ValueError: assignment destination is read-only"),
+        ("Cancelled", TrackerError, r"Cancelled failed: CancelledError: late \(.*\.py:"),
+        ("RaisesOwnError", TrackerError, "RaisesOwnError failed: OwnError: "),
+        ("NumberOfSteps", DataError, "associate returned steps that are an int; expected a tuple"),
+        ("NoAges", DataError, "associate returned ages that are None; expected a tuple"),
+        ("ListsAsSteps", DataError, "associate returned steps with a list; expected texts"),
+        ("TextAsAges", DataError, "associate returned ages with a str; expected whole numbers"),
+        ("Huge", DataError, "Huge: associate returned id 1099511627778; expected ids up to"),
+        ("OddIds", TrackerError, "OddIds failed: ValueError: no ids"),
     ],
 )
 def test_what_an_associator_returns_is_checked(module, name, error, message):
@@ -209,6 +322,44 @@ def test_what_an_associator_returns_is_checked(module, name, error, message):
     with pytest.raises(error, match=message) as caught:
         list(TrackerRun(tracker, video).maps())
     assert caught.value.where == "drawn/000000"
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("ShapeRaises", None, ""),  # its own shape is not read
+        ("CodesRaise", TrackerError, "CodesRaise failed: ValueError: no codes"),
+        ("Written", DataError, "Written: the codes of its map are a str; expected a uint32 array"),
+        ("WrittenFractions", DataError, "are of type float64; expected uint32"),
+        ("EmptyTexts", TrackerError, "EmptyTexts failed: TypeError: 'str'"),
+        ("EmptyOutside", DataError, "EmptyOutside: its map lists the empty code -1; expected 0 to"),
+        ("HugeWhole", DataError, "HugeWhole: id values reach from 1099511627776"),
+        ("Unknown", DataError, "Unknown: class 77"),
+    ],
+)
+def test_what_a_whole_tracker_returns_is_checked(module, name, error, message):
+    video = DrawnVideo([[Box(1, 10), Box(2, 60)]])
+    run = TrackerRun(plugins.user_tracker(f"{module}:{name}").build({}), video)
+    if error is None:
+        (found,) = run.maps()
+        assert type(found).__name__ == "PanopticMap"
+        return
+    with pytest.raises(error, match=message) as caught:
+        list(run.maps())
+    assert caught.value.where == "drawn/000000"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("DelayRaises", "DelayRaises failed: ValueError: no delay"),
+        ("NeedsImagesRaises", "NeedsImagesRaises failed: ValueError: no answer"),
+        ("unhashable", "unhashable failed: TypeError: unhashable type"),
+    ],
+)
+def test_attributes_that_raise_are_faults_of_the_tracker(module, name, message):
+    with pytest.raises(TrackerError, match=message):
+        plugins.user_tracker(f"{module}:{name}").build({})
 
 
 def test_a_class_may_not_end_the_command(module):

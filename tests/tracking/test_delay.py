@@ -179,6 +179,31 @@ def test_late_decisions_of_users_are_counted(own):
         maps_of(SegmentTracker(GroundTruthSegments(VIDEO), short))
 
 
+ENDLESS = """def finish(self):
+        for number in range(50):  # stands for a generator that never ends
+            assert number < 3, "read too far"
+            yield self.queue[0]"""
+
+
+def test_finish_is_read_no_further_than_one_value_too_many(own):
+    with pytest.raises(DataError, match=r"Own: the tracker returned more than 5 maps"):
+        maps_of(own(Late, ENDLESS, name="own_endless_whole", delay=2))
+    linker = own(LateLinker, ENDLESS, name="own_endless_linker", delay=2)
+    with pytest.raises(DataError, match=r"Own: finish returned more than 2 decisions; expected 2"):
+        maps_of(SegmentTracker(GroundTruthSegments(VIDEO), linker))
+
+
+def test_a_tracker_of_no_name_is_read_no_further_either():
+    class Endless(Late):
+        def finish(self):
+            for number in range(50):
+                assert number < 3, "read too far"
+                yield self.queue[0]
+
+    with pytest.raises(DataError, match=r"Endless: .*more than 5 maps"):
+        maps_of(Endless(2))
+
+
 def test_a_delay_needs_a_method_finish(own):
     with pytest.raises(ConfigError, match=r"a delay of 2 frames and no method finish"):
         own(LateLinker, "finish = None", name="own_endless", delay=2)
