@@ -10,12 +10,14 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NoReturn
 
 import click
 
 from mapt_bench import __version__
 from mapt_bench.cli.inputs import protect_inputs
+from mapt_bench.cli.results_stream import keep_stdout_for_json, results_stream
 from mapt_bench.errors import (
     ConfigError,
     MaptBenchError,
@@ -116,6 +118,8 @@ class _LazyGroup(click.Group):
             os.environ["PYTHONSAFEPATH"] = "1"
             _end_on_sigterm()
         _print_any_character()
+        if args is None and _prints_json(words):
+            keep_stdout_for_json()
         if _COMPLETION in os.environ:  # click prints completions and exits
             super().main(words, prog_name=_NAME, complete_var=_COMPLETION)
         extra["standalone_mode"] = False
@@ -144,6 +148,16 @@ class _LazyGroup(click.Group):
             return _left(problem, wants_json)
         except BaseException as problem:  # the last resort: exit 70 is part of the contract
             return _crashed(problem, wants_json)
+
+
+def _prints_json(words: Sequence[str]) -> bool:
+    """Say whether JSON is all that the command prints to stdout."""
+    is_asked = "--json=-" in words or ("--json", "-") in pairwise(words)
+    return is_asked and not _OTHER_TEXT & set(words)
+
+
+_OTHER_TEXT = {"-h", "--help", "--version", "--schema", "--show-config", "--where"}
+"""Options that print a text of their own to stdout, and no result."""
 
 
 _PLAIN = {"\u2013": "-", "\u2014": "-", "\u2212": "-", "\u00b1": "+-", "\u2026": "..."}
@@ -257,9 +271,9 @@ def _print_error(details: dict[str, str | None]) -> None:
 def _echo(text: str, *, err: bool = False) -> None:
     """Print. A closed pipe or a full disk must not change the exit code."""
     try:
-        click.echo(text, err=err)
+        click.echo(text, file=None if err else results_stream(), err=err)
     except OSError:  # nothing may be written there at exit either
-        stream = sys.stderr if err else sys.stdout
+        stream = sys.stderr if err else results_stream()
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

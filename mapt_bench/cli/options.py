@@ -18,6 +18,7 @@ from mapt_bench.cli.completion import (
     complete_label_space,
 )
 from mapt_bench.cli.inputs import OUTPUTS
+from mapt_bench.cli.results_stream import results_stream
 from mapt_bench.devices import CPU, FLOAT32, PRECISIONS
 from mapt_bench.errors import ConfigError, DataError, FullDiskError, printable
 from mapt_bench.files import check_writable, json_text, write_together
@@ -390,7 +391,7 @@ def emit_results(json_file: str | None, data: object, table_files: Iterable[Tabl
         _add(texts, {Path(json_file): json_text(data)})
     write_together(texts)
     if json_file == "-":
-        click.echo(json_text(data), nl=False)
+        click.echo(json_text(data), file=results_stream(), nl=False)
     return json_file == "-"
 
 

@@ -1,3 +1,4 @@
+import asyncio
 import importlib.util
 import json
 import os
@@ -143,6 +144,15 @@ def test_a_crash_is_exit_code_70_with_its_trace(fails):
     }
 
 
+@pytest.mark.parametrize("problem", [GeneratorExit("gone"), asyncio.CancelledError("gone")])
+def test_what_is_no_exception_is_a_crash_too(fails, problem):
+    fails(problem)
+    outcome = invoke("check", "--json", "-")
+    assert outcome.exit_code == 70
+    told = json.loads(outcome.stdout)["error"]
+    assert (told["kind"], told["message"]) == ("crash", f"{type(problem).__name__}: gone")
+
+
 def test_interruption_is_exit_code_130(fails):
     fails(KeyboardInterrupt())
     outcome = invoke("check")
@@ -238,6 +248,58 @@ def test_code_that_ends_python_is_named(tmp_path):
     told = json.loads(done.stdout)["error"]["message"]
     assert "it called sys.exit(3)" in told
     assert "(leaver.py:6 in build)" in told
+
+
+LOUD = """
+import os, subprocess, sys, threading
+
+def talk(done):
+    while not done.wait(0.01):
+        print("thread")
+
+def build():
+    done = threading.Event()
+    thread = threading.Thread(target=talk, args=(done,))
+    thread.start()
+    os.write(1, b"raw\\n")
+    subprocess.run(["echo", "child"])
+    print("direct", file=sys.__stdout__, flush=True)
+    threading.Timer(0.3, done.set).start()
+    return None
+"""
+
+
+def test_json_is_alone_on_stdout_whatever_user_code_writes(tmp_path):
+    (tmp_path / "loud.py").write_text(LOUD)
+    done = subprocess.run(
+        [sys.executable, "-m", "mapt_bench", "flops", "loud:build", "--json", "-"],
+        capture_output=True,
+        cwd=tmp_path,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "is or returns None" in json.loads(done.stdout)["error"]["message"]
+    assert {"raw", "child", "direct", "thread"} <= set(done.stderr.split())
+
+
+def test_help_stays_on_stdout():
+    done = subprocess.run(
+        [sys.executable, "-m", "mapt_bench", "check", "--help", "--json", "-"],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.stdout.startswith("Usage:")
+
+
+def test_a_closed_or_full_stdout_keeps_the_exit_code(tmp_path):
+    command = f"{sys.executable} -m mapt_bench check nowhere --json -"
+    for redirection in (">&-", "2>&-", ">/dev/full"):
+        done = subprocess.run(  # noqa: S602 - a shell closes the descriptors
+            f"{command} {redirection}", capture_output=True, cwd=tmp_path, check=False, shell=True
+        )
+        assert done.returncode == 3, (redirection, done.stderr)
 
 
 def test_somebody_elses_exit_is_no_closed_pipe(monkeypatch):
