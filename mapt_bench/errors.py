@@ -17,6 +17,7 @@ __all__ = [
     "FullDiskError",
     "MaptBenchError",
     "ProtocolError",
+    "ToldError",
     "TrackerError",
     "a_type",
     "check_range",
@@ -108,6 +109,10 @@ class TrackerError(MaptBenchError):
 
     kind = "tracker"
     exit_code = 3
+
+
+class ToldError(Exception):
+    """Stands for something else that was raised, and its text says what."""
 
 
 def listed(things: Iterable[object]) -> str:
@@ -296,7 +301,7 @@ def reason_of(problem: BaseException) -> str:
         >>> reason_of(ValueError("no kernel for half")), reason_of(ConfigError("too small"))
         ('ValueError: no kernel for half', 'too small')
     """
-    if isinstance(problem, MaptBenchError):
+    if isinstance(problem, MaptBenchError | ToldError):
         return str(problem)
     paragraph = text_of(problem).strip().partition("\n\n")[0]
     return f"{type(problem).__name__}: {' '.join(paragraph.split()) or 'no message'}"

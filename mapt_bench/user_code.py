@@ -14,7 +14,7 @@ from types import ModuleType
 from weakref import WeakKeyDictionary
 
 from mapt_bench import PUBLIC
-from mapt_bench.errors import ConfigError, nearest, text_of
+from mapt_bench.errors import ConfigError, ToldError, nearest, text_of
 
 __all__ = [
     "EarlyExitError",
@@ -34,7 +34,7 @@ _INSTALLED = {"site-packages", "dist-packages"}
 _LINES_AT_MOST = 3
 
 
-class EarlyExitError(Exception):
+class EarlyExitError(ToldError):
     """User code called ``sys.exit``.
 
     Args:
@@ -48,7 +48,7 @@ class EarlyExitError(Exception):
         self.code = code
 
 
-class UnusualError(Exception):
+class UnusualError(ToldError):
     """User code raised what is no ``Exception``, and would end us as Ctrl-C does.
 
     Examples are ``asyncio.CancelledError`` and the outcomes of pytest.
@@ -94,8 +94,7 @@ def failure_of(problem: Exception) -> str:
         Type and text, and the last lines of the user's own code that led to it, for example
         ``"KeyError: 'x' (my_tracker.py:12 in associate, my_tracker.py:30 in _match)"``.
     """
-    is_told = isinstance(problem, EarlyExitError | UnusualError)
-    text = str(problem) if is_told else _said(problem)
+    text = str(problem) if isinstance(problem, ToldError) else _said(problem)
     place = _raised_at(problem)
     return f"{text} ({place})" if place else text
 
@@ -107,7 +106,8 @@ def _said(problem: BaseException) -> str:
 def _raised_at(problem: BaseException) -> str:
     """Return the last lines of a user's own code that led to an exception, the outermost first.
 
-    Lines of this package, the standard library and other installed packages are omitted.
+    Lines of this package, torch (which calls a user's model), the standard library and other
+    installed packages are omitted.
 
     Args:
         problem: A caught exception.
@@ -120,7 +120,7 @@ def _raised_at(problem: BaseException) -> str:
         (str(frame.f_globals.get("__name__")), Path(frame.f_code.co_filename), line, frame.f_code)
         for frame, line in traceback.walk_tb(problem.__traceback__)
     ]
-    foreign = {_PACKAGE, *sys.stdlib_module_names}
+    foreign = {_PACKAGE, "torch", *sys.stdlib_module_names}
     outside = [each for each in frames if each[0].partition(".")[0] not in foreign]
     tracker = outside[0][0].partition(".")[0] if outside else ""
     own = [

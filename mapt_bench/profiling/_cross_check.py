@@ -22,6 +22,7 @@ from mapt_bench.profiling._fvcore_counter import TracedCount, trace_operations
 from mapt_bench.profiling._torch_counter import Count, count_operations
 from mapt_bench.profiling.flops_settings import Arguments, InputSize, Target
 from mapt_bench.profiling.operator_table import MODES, WHOLE, Term, Work
+from mapt_bench.user_code import running
 
 __all__ = ["TOLERANCE", "BothCounts", "CrossCheck", "relative_difference"]
 
@@ -93,7 +94,8 @@ class CrossCheck:
     def _both(self, size: InputSize) -> BothCounts:
         count, device = self._first(size)
         try:
-            traced, at = self._second(size, count)
+            with running():
+                traced, at = self._second(size, count)
         except Exception as problem:  # tracing runs user code, which may raise anything
             return BothCounts(count, device, None, (), reason_of(problem))
         return BothCounts(count, device, traced, at)
@@ -104,7 +106,7 @@ class CrossCheck:
             if self._on_meta is None:
                 self._on_meta = copy.deepcopy(self.module).to("meta")
             example = self._example(size).to("meta")
-            with torch.device("meta"):
+            with running(), torch.device("meta"):
                 return self._count(self._on_meta, example), "meta"
         except Exception:  # some operators, and some user code, do not run on the meta device
             example = self._example(size)
@@ -185,7 +187,8 @@ def relative_difference(first: int, second: int) -> float:
 
 def _run(action: Callable[[], _Result], failure: str) -> _Result:
     try:
-        return action()
+        with running():
+            return action()
     except Exception as problem:  # a network may raise anything
         raise ConfigError(f"{failure}: {reason_of(problem)}") from problem
 

@@ -21,6 +21,7 @@ from mapt_bench.devices import CPU, described_device, peak_of_gpu, synchronise, 
 from mapt_bench.errors import ConfigError, DataError, reason_of
 from mapt_bench.profiling.flops_settings import InputSize, MeasureSettings
 from mapt_bench.profiling.network_catalog import find_target
+from mapt_bench.user_code import running
 
 __all__ = ["Measurement", "measure", "measured", "peak_mib"]
 
@@ -181,7 +182,8 @@ def _with_weights(module: nn.Module) -> nn.Module:
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
     try:
-        return measured(request)
+        with running():  # the answer must be alone on the last line
+            return measured(request)
     except Exception as problem:  # a network may raise anything
         return {"failure": reason_of(problem)}
 

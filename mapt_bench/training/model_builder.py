@@ -1,6 +1,7 @@
 """The model that a recipe names, and the tracker that it is validated by."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -12,8 +13,9 @@ from mapt_bench.model.config_files import mapt_config, mapt_config_to_dict
 from mapt_bench.tracking import Tracker
 from mapt_bench.user_code import attribute_of, failure_of, running
 
-__all__ = ["TracksVideos", "build_model", "model_config", "tracker_of"]
+__all__ = ["TracksVideos", "build_model", "model_blamed", "model_config", "tracker_of"]
 
+_OURS = __name__.partition(".")[0]
 _FORM = "package.module:function"
 
 
@@ -83,8 +85,46 @@ def model_config(name: str, settings: Mapping[str, object]) -> dict[str, Any] | 
 
 
 def tracker_of(model: nn.Module) -> Tracker | None:
-    """Return what the model tracks videos with, or ``None`` if it has no :meth:`tracker`."""
-    return model.tracker() if isinstance(model, TracksVideos) else None
+    """Return what the model tracks videos with, or ``None`` if it has no :meth:`tracker`.
+
+    Raises:
+        ConfigError: If a user's method fails, or returns no tracker.
+    """
+    with model_blamed(model):
+        if not isinstance(model, TracksVideos):
+            return None
+        found: object = model.tracker()
+        if not isinstance(found, Tracker):
+            raise ConfigError(
+                f"tracker() of model {_name_of(model)} returned {a_type(found)}; expected a "
+                "tracker with start(info) and step(frame)"
+            )
+        return found
+
+
+@contextmanager
+def model_blamed(model: object) -> Iterator[None]:
+    """Name a user's model that fails. What it prints goes to stderr.
+
+    Raises:
+        ConfigError: In place of any other exception of a user's model. Those of a model of this
+            package are bugs and pass.
+    """
+    name = _name_of(model)
+    if name.partition(".")[0] == _OURS:
+        yield
+        return
+    try:
+        with running():
+            yield
+    except MaptBenchError:
+        raise
+    except Exception as problem:  # user code may raise anything
+        raise ConfigError(f"model {name} failed: {failure_of(problem)}") from problem
+
+
+def _name_of(model: object) -> str:
+    return f"{type(model).__module__}:{type(model).__qualname__}"
 
 
 def _of_user(name: str, settings: Mapping[str, object], labels: LabelSpace) -> nn.Module:

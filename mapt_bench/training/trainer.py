@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from mapt_bench.errors import ConfigError, DataError, nearest
+from mapt_bench.errors import ConfigError, DataError, a_type, nearest
 from mapt_bench.files import write_text
 from mapt_bench.model.targets import Clip
+from mapt_bench.training.model_builder import model_blamed
 from mapt_bench.training.optimization import (
     HasDetector,
     MovingAverage,
@@ -177,10 +178,10 @@ class Trainer:
         if self._parallel is not None and not is_last:
             quiet = self._parallel.no_sync()  # gradients are exchanged once a step
         with quiet:
-            with self._precision:
-                returned: dict[str, Tensor] = forward(
-                    [clip.to(self._device, non_blocking=True) for clip in clips]
-                )
+            moved = [clip.to(self._device, non_blocking=True) for clip in clips]
+            with self._precision, model_blamed(self.model), memory_advice(self.recipe):
+                returned: dict[str, Tensor] = forward(moved)
+            _check_tensors(returned)
             self._check_names(returned)
             values = self._finite_values(returned, clips)
             norms = self._norms_by_loss(returned) if is_last and self._norms_are_due() else {}
@@ -258,6 +259,25 @@ class Trainer:
 
     def _weight(self, name: str) -> float:
         return self.recipe.loss_weights.get(name, 1.0)
+
+
+def _check_tensors(returned: object) -> None:
+    if not isinstance(returned, Mapping):
+        raise ConfigError(
+            f"the model returned {a_type(returned)}; expected a dictionary of losses and other "
+            "tensors of one number"
+        )
+    for name, value in returned.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise ConfigError(
+                f"the model returned {a_type(value)} under {name!r}; expected a tensor of one "
+                "number under a name"
+            )
+        if value.numel() != 1:
+            raise ConfigError(
+                f"the model returned a tensor of shape {tuple(value.shape)} under {name!r}; "
+                "expected one number, the mean over the clips"
+            )
 
 
 def _losses(values: Mapping[str, _Value]) -> list[tuple[str, _Value]]:

@@ -15,6 +15,7 @@ from mapt_bench.labels import AnnotatedVideo, Video
 from mapt_bench.metrics import SequenceScorer, SequenceSums, flat_scores, pool
 from mapt_bench.tracking import Tracker
 from mapt_bench.tracking.loop import run_tracker
+from mapt_bench.training.model_builder import model_blamed
 from mapt_bench.workers import Lost, RemoteWorkers, Workers, opened_workers
 
 __all__ = [
@@ -198,7 +199,8 @@ def _errors(model: EstimatesFlow, video: AnnotatedVideo, device: torch.device) -
     earlier = _tensor(video, 0, device)
     for index in range(1, video.info.frame_count):
         later = _tensor(video, index, device)
-        found = model.estimate_flow(later, earlier)[0].permute(1, 2, 0).float().cpu().numpy()
+        with model_blamed(model):
+            found = model.estimate_flow(later, earlier)[0].permute(1, 2, 0).float().cpu().numpy()
         true = video.backward_flow(index)
         is_thing = video.info.labels.is_thing_table[video.truth(index).classes]
         known = true.valid

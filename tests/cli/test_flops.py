@@ -33,6 +33,22 @@ class Odd(Net):
         return torch.geqrf(self.conv(x))[0]
 
 
+class Loud(Net):
+    def forward(self, x):
+        print("loud")
+        return self.conv(x)
+
+
+class Leaves(Net):
+    def forward(self, x):
+        raise SystemExit(3)
+
+
+class Cancels(Net):
+    def forward(self, x):
+        raise GeneratorExit("late")
+
+
 class Shy(Net):
     def forward(self, x):
         if torch.jit.is_tracing():
@@ -55,6 +71,23 @@ def folder(tmp_path, monkeypatch):
 
 def flops(*words):
     return CliRunner().invoke(main, ["flops", *words])
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("Leaves", "it called sys.exit(3)"), ("Cancels", "GeneratorExit: late")],
+)
+def test_a_network_may_not_end_the_command(folder, name, message):
+    result = flops(f"some_net:{name}", "--input", "64x64", "--json", "-")
+    assert result.exit_code == 2
+    assert message in json.loads(result.stdout)["error"]["message"]
+
+
+def test_what_a_network_prints_goes_to_stderr(folder):
+    result = flops("some_net:Loud", "--input", "64x64", "--json", "-")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)
+    assert "loud" in result.stderr
 
 
 def test_tables(folder):

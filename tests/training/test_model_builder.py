@@ -56,6 +56,22 @@ def test_validation_scores_the_models_own_tracker():
     assert model.training
 
 
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (lambda: 1 / 0, r"model .*Odd failed: ZeroDivisionError"),
+        (lambda: 3, r"tracker\(\) of model .*Odd returned an int; expected a tracker"),
+    ],
+)
+def test_a_tracker_of_a_model_that_cannot_be_had(made, message):
+    class Odd(nn.Linear):
+        def tracker(self):
+            return made()
+
+    with pytest.raises(ConfigError, match=message):
+        tracker_of(Odd(1, 1))
+
+
 def test_a_model_without_tracker_is_not_validated():
     assert tracker_of(nn.Linear(1, 1)) is None
     assert TrackerValidation([moving_boxes(3)], tracker_of)(nn.Linear(1, 1), 0) == {}

@@ -145,12 +145,15 @@ def test_exhausted_memory_says_what_to_lower(tmp_path, problem):
         trainer_of(tmp_path, Hungry).train_step([clips_of()])
 
 
-def test_other_failures_pass(tmp_path):
+def test_other_failures_are_told_as_they_are(tmp_path):
     class Broken(toy_model.ToyModel):
         def forward(self, clips):
             raise RuntimeError("shapes do not fit")
 
-    with pytest.raises(RuntimeError, match="shapes do not fit"):
+    message = (
+        r"Broken failed: RuntimeError: shapes do not fit \(\S+test_trainer.py:\d+ in forward\)"
+    )
+    with pytest.raises(ConfigError, match=message):
         trainer_of(tmp_path, Broken).train_step([clips_of()])
 
 
@@ -167,6 +170,29 @@ def test_losses_must_be_named_and_hang_on_the_model(tmp_path):
         trainer_of(tmp_path, Nameless).train_step([clips_of()])
     with pytest.raises(ConfigError, match="no loss of the model depends"):
         trainer_of(tmp_path, Detached).train_step([clips_of()])
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (None, "the model returned None; expected a dictionary of losses"),
+        ({"loss_a": 1.0}, "the model returned a float under 'loss_a'; expected a tensor"),
+        ({"loss_a": torch.ones(2)}, r"tensor of shape \(2,\) under 'loss_a'; expected one number"),
+        (ValueError("odd"), r"model .*Odd failed: ValueError: odd \(.*in forward\)"),
+        (GeneratorExit("odd"), r"Odd failed: GeneratorExit: odd"),
+        (SystemExit(3), r"Odd failed: it called sys.exit\(3\)"),
+        (MemoryError(), "memory ran out with batch_size"),
+    ],
+)
+def test_a_model_that_fails_or_returns_no_losses_is_named(tmp_path, returned, message):
+    class Odd(toy_model.ToyModel):
+        def forward(self, clips):
+            if isinstance(returned, BaseException):
+                raise returned
+            return returned
+
+    with pytest.raises(ConfigError, match=message):
+        trainer_of(tmp_path, Odd).train_step([clips_of()])
 
 
 def test_a_weight_of_no_loss_is_refused(tmp_path):
