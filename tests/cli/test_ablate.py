@@ -367,3 +367,24 @@ def test_a_damaged_plan_of_a_finished_run_is_written_again(here, at_once, conten
     result = invoke(*SHORT)
     assert result.exit_code == 0, result.stderr
     assert path.read_text() == text
+
+
+CANCELLED = """
+import asyncio
+
+class Cancelled:
+    needs_images = False
+    def start(self, info): pass
+    def associate(self, frame, segments):
+        raise asyncio.CancelledError("late")
+"""
+
+
+def test_what_is_no_exception_is_a_failure_of_its_row_in_workers_too(here):
+    (here / "own_cancelled.py").write_text(CANCELLED)
+    words = "--data DATA --only copy --add own_cancelled:Cancelled -j 2 --no-report --out run"
+    result = invoke(*words.split(), "--json", "-")
+    assert result.exit_code == 3, result.output
+    told = json.loads(result.stdout)["error"]
+    assert told["kind"] == "tracker"
+    assert "tracker own_cancelled:Cancelled failed: CancelledError: late (" in told["message"]
