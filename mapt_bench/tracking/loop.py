@@ -236,7 +236,7 @@ def _checked(name: str, found: object, info: VideoInfo, index: int) -> PanopticM
         index: Position of the frame.
 
     Raises:
-        DataError: If it is no map of this video.
+        DataError: If it does not fit the video.
         TrackerError: If it cannot be read, such as an object with a property that raises.
     """
     if index >= info.frame_count:
