@@ -168,9 +168,7 @@ def _refuse_to_replace_special(path: Path) -> None:
         kind = special_kind(path)
     if kind is not None:
         raise DataError(
-            f"cannot be written (it is a {kind}); choose a file; options that take - write to "
-            "stdout with it",
-            where=path,
+            f"cannot be written (it is a {kind}); move it away, or choose another path", where=path
         )
 
 

@@ -65,11 +65,12 @@ def folder_when_complete(folder: Path) -> Iterator[Path]:
         DataError: If it cannot be read or written.
     """
     folder = folder.resolve()
+    around = folder.with_name(f".{folder.name}.unfinished")
     if folder.is_dir() and _is_in_use(folder):
+        _remove_finished(around)
         raise ConfigError("is not empty; give a new folder, or remove this one", where=folder)
     if folder.exists() and not folder.is_dir():
         raise ConfigError("is a file; expected a folder to write to", where=folder)
-    around = folder.with_name(f".{folder.name}.unfinished")
     beside = around / _OUTPUT
     _refuse_others(around)
     try:
@@ -96,6 +97,14 @@ def folder_when_complete(folder: Path) -> Iterator[Path]:
             raise full from problem
         finally:
             shutil.rmtree(around, ignore_errors=True)
+
+
+def _remove_finished(around: Path) -> None:
+    """Remove the temporary folder of a command that was killed when its output was in place."""
+    with suppress(OSError, ConfigError):  # there is none, or it belongs to somebody else
+        _refuse_others(around)
+        with _locked(around):
+            around.rmdir()
 
 
 def _refuse_others(around: Path) -> None:

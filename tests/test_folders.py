@@ -41,6 +41,14 @@ def test_what_a_killed_command_left_is_replaced(tmp_path):
     assert tree(tmp_path) == ["out", "out/a.txt"]
 
 
+def test_what_is_left_beside_a_finished_folder_is_removed(tmp_path):
+    left = write(tmp_path / "out").parent
+    left.mkdir()
+    with pytest.raises(ConfigError, match="is not empty"):
+        write(tmp_path / "out")
+    assert tree(tmp_path) == ["out", "out/a.txt"]
+
+
 @pytest.mark.parametrize("kind", ["folder", "link", "file", "link inside"])
 def test_what_has_the_name_of_the_temporary_folder_stays(tmp_path, kind):
     taken = tmp_path / ".out.unfinished"

@@ -87,8 +87,6 @@ def convert_maps(
         DataError: If a map is unusable, or the encoding cannot hold an identity or class.
     """
     chosen, target = map_format(encoding), Path(target)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ConfigError("is not empty; give a new folder", where=target)
     names = _names(source)
     split = names[0][0]
     with folder_when_complete(target) as beside:

@@ -354,19 +354,25 @@ def test_on_real_frames_linking_beats_unlinked_and_nothing_beats_the_oracle(tmp_
         assert rows["oracle"]["IDSW"] <= rows[name]["IDSW"] < rows["unlinked"]["IDSW"]
 
 
-@pytest.mark.parametrize("content", [b"\x80\x81", b"\xff\xfe\x00", "pipe"])
+@pytest.mark.parametrize("content", [b"\x80\x81", b"\xff\xfe\x00"])
 def test_a_damaged_plan_of_a_finished_run_is_written_again(here, at_once, content):
     assert invoke(*SHORT).exit_code == 0
     path = here / "run" / "plan.yaml"
     text = path.read_text()
-    path.unlink()
-    if content == "pipe":
-        os.mkfifo(path)
-    else:
-        path.write_bytes(content)
+    path.write_bytes(content)
     result = invoke(*SHORT)
     assert result.exit_code == 0, result.stderr
     assert path.read_text() == text
+
+
+def test_a_named_pipe_in_place_of_a_plan_is_not_waited_for(here, at_once):
+    assert invoke(*SHORT).exit_code == 0
+    path = here / "run" / "plan.yaml"
+    path.unlink()
+    os.mkfifo(path)
+    result = invoke(*SHORT)
+    assert result.exit_code == 3
+    assert "plan.yaml: cannot be written (it is a named pipe); move it away" in result.stderr
 
 
 CANCELLED = """
