@@ -101,10 +101,9 @@ def folder_when_complete(folder: Path) -> Iterator[Path]:
 
 def _remove_finished(around: Path) -> None:
     """Remove the temporary folder of a command that was killed when its output was in place."""
-    with suppress(OSError, ConfigError):  # there is none, or it belongs to somebody else
-        _refuse_others(around)
-        with _locked(around):
-            around.rmdir()
+    # It may be missing, a link, not empty, or in use by another command. Then it stays.
+    with suppress(OSError, ConfigError), _locked(around):
+        around.rmdir()
 
 
 def _refuse_others(around: Path) -> None:

@@ -218,14 +218,18 @@ def test_a_reader_that_has_gone_is_no_failed_check(words, tmp_path):
     assert done.stderr == b""
 
 
-def test_the_package_runs_as_a_module(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "mapt_bench", "--version"],
+def as_module(folder, *words):
+    return subprocess.run(
+        [sys.executable, "-m", "mapt_bench", *words],
         capture_output=True,
-        cwd=tmp_path,
+        cwd=folder,
         check=False,
         text=True,
     )
+
+
+def test_the_package_runs_as_a_module(tmp_path):
+    done = as_module(tmp_path, "--version")
     assert (done.returncode, done.stdout) == (
         0,
         f"mapt-bench, version {mapt_bench.__version__}\n",
@@ -236,13 +240,7 @@ def test_code_that_ends_python_is_named(tmp_path):
     (tmp_path / "leaver.py").write_text(
         "import sys\n\n\ndef build():\n    print('going')\n    sys.exit(3)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-m", "mapt_bench", "flops", "leaver:build", "--json", "-"],
-        capture_output=True,
-        cwd=tmp_path,
-        check=False,
-        text=True,
-    )
+    done = as_module(tmp_path, "flops", "leaver:build", "--json", "-")
     assert done.returncode == 2
     assert done.stderr.startswith("going\n")
     told = json.loads(done.stdout)["error"]["message"]
@@ -271,13 +269,7 @@ def build():
 
 def test_json_is_alone_on_stdout_whatever_user_code_writes(tmp_path):
     (tmp_path / "loud.py").write_text(LOUD)
-    done = subprocess.run(
-        [sys.executable, "-m", "mapt_bench", "flops", "loud:build", "--json", "-"],
-        capture_output=True,
-        cwd=tmp_path,
-        check=False,
-        text=True,
-    )
+    done = as_module(tmp_path, "flops", "loud:build", "--json", "-")
     assert done.returncode == 2, done.stderr
     assert "is or returns None" in json.loads(done.stdout)["error"]["message"]
     assert {"raw", "child", "direct", "thread"} <= set(done.stderr.split())
@@ -302,7 +294,7 @@ def test_a_closed_or_full_stdout_keeps_the_exit_code(tmp_path):
         assert done.returncode == 3, (redirection, done.stderr)
 
 
-def test_somebody_elses_exit_is_no_closed_pipe(monkeypatch):
+def test_sys_exit_in_a_command_is_no_closed_pipe(monkeypatch):
     def leave(*_, **__):
         sys.exit(3)
 
