@@ -43,10 +43,13 @@ __all__ = ["command"]
 
 _DRAW_EVERY = 600.0
 
+_NO_DATA = "training on the suite {} of the recipe; choose other videos with --suite or --data"
+
 _EPILOG = """
 \b
 Examples:
-  mapt-bench train --config mapt-tiny --suite train --steps 200 --out runs/tiny
+  mapt-bench train --config mapt-tiny --steps 200
+  mapt-bench train --config mapt-compact --suite stream --out runs/detector
   mapt-bench train --config my.yaml --data KITTI_STEP --set optimizer.lr=0.02 --device cuda
 """
 
@@ -69,6 +72,7 @@ def _recipe_names() -> tuple[str, ...]:
     "--suite",
     shell_complete=complete_suite,
     metavar="NAME",
+    show_default="with no --data, the suite of the recipe: train or stream",
     help="Train on this suite, for example train. 'stream' generates synthetic videos without end.",
 )
 @click.option(
@@ -202,6 +206,10 @@ def command(
         taken = take_snapshot(out, snapshot)
         print_line(f"wrote {snapshot}: step {taken['step']}, stage {taken['stage']}")
         return 0
+    if suite is None and data is None:
+        suite = recipe.suite
+        if os.environ.get("RANK", "0") == "0":  # of several processes, the first one says it
+            print_line(_NO_DATA.format(suite), err=True)
     request = TrainingRequest(
         config=config,
         overrides=changes,

@@ -214,6 +214,8 @@ class Recipe:
         model: Name or YAML file of a configuration of MAPT, or ``package.module:function``, which
             is called with the label space and returns a module.
         model_settings: Changes of that configuration by dotted key, as ``motion.gate: false``.
+        suite: Suite, or the stream, that ``train`` takes if it is given no data; decides no result,
+            because the record names the data.
         steps: Steps of the optimizer.
         batch_size: Clips of one step, over all processes and parts together.
         accumulate: Parts that the clips of a step are computed in, one after the other.
@@ -245,6 +247,7 @@ class Recipe:
 
     model: str
     model_settings: Mapping[str, object] = field(default_factory=dict)
+    suite: str = "train"
     steps: int = 20_000
     batch_size: int = 2
     accumulate: int = 1

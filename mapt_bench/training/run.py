@@ -38,7 +38,7 @@ WEIGHTS_NAME = "weights.safetensors"
 
 SETUP_NAME = "train.json"
 _SETUP_SCHEMA = "mapt-bench/training/1"
-_WITHOUT_EFFECT = ("keep_checkpoints", "loaders", "cache_mb")
+_WITHOUT_EFFECT = ("keep_checkpoints", "loaders", "cache_mb", "suite")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from mapt_bench.cli import main
 from mapt_bench.data import KittiStepWriter
+from mapt_bench.errors import ConfigError
 from mapt_bench.training.checkpoint import latest_checkpoint
 from mapt_bench.training.log import read_log
 
@@ -109,10 +110,39 @@ def test_a_dry_run_writes_nothing(data, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("config", "changes", "suite"),
+    [
+        ("mapt-tiny", (), "train"),
+        (MODEL, (), "train"),
+        (MODEL, ("--set", "suite=tiny"), "tiny"),
+        ("mapt-compact-clips", (), "stream"),
+    ],
+)
+def test_without_data_the_suite_of_the_recipe_is_used(config, changes, suite, monkeypatch):
+    def asked(request, progress):
+        raise ConfigError(f"on {request.suite}, {request.data}")
+
+    monkeypatch.setattr(import_module("mapt_bench.training.request"), "carry_out", asked)
+    words = ["train", "--config", config, "--steps", "200", *changes]
+    done = CliRunner().invoke(main, words)
+    assert f"training on the suite {suite} of the recipe; choose" in done.stderr
+    assert f"on {suite}, None" in done.stderr
+    quiet = CliRunner().invoke(main, [*words, "--suite", "val"])
+    assert "of the recipe" not in quiet.stderr
+    assert "on val, None" in quiet.stderr
+
+
+def test_a_training_without_data_runs(tmp_path):
+    done = train("--set", "suite=tiny", "--val", "none", "--steps", 1, "--out", tmp_path / "run")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads((tmp_path / "run" / "weights.json").read_text())["data"]["name"] == "tiny"
+
+
+@pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        ((), 2, "give either --suite or --data to train on; suites: train"),
-        (("--suite", "tiny", "--data", "x"), 2, "give either --suite or --data"),
+        (("--suite", "tiny", "--data", "x"), 2, "give either --suite or --data to train on; suites"),
+        (("--set", "suite=tniy"), 2, "unknown suite 'tniy'; did you mean 'tiny'?"),
         (("--suite", "tniy"), 2, "unknown suite 'tniy'; did you mean 'tiny'?"),
         (("--suite", "tiny", "--dataset", "kitti-step"), 2, "give --data too"),
         (("--suite", "tiny", "--seed", -1), 2, "--seed is -1"),

@@ -155,7 +155,7 @@ def test_a_folder_of_another_training_is_refused(tmp_path, changes, words):
 
 def test_settings_without_effect_may_change(tmp_path):
     train(small_job(tmp_path, small_recipe(steps=1)))
-    train(small_job(tmp_path, small_recipe(steps=1, cache_mb=1, keep_checkpoints=5)))
+    train(small_job(tmp_path, small_recipe(steps=1, cache_mb=1, keep_checkpoints=5, suite="val")))
 
 
 def test_a_folder_with_other_things_is_refused(tmp_path):
