@@ -102,7 +102,7 @@ class FrameFolder:
 
     def with_suffix(self, *suffixes: str) -> FilesIn:
         """Return the files with one of ``suffixes`` (lower case)."""
-        found = (name for name in self.files.names if name.lower().endswith(suffixes))
+        found = [name for name in self.files.names if name.lower().endswith(suffixes)]
         return FilesIn(self.path, tuple(found))
 
 
@@ -181,7 +181,7 @@ def list_folder(
     require_folder(root)
     folders = []
     for path, names in _walk(root, skip, _SEEN_SUFFIXES | suffixes):
-        parts = path.relative_to(root).parts or (root.resolve().name,)
+        parts = path.parts[len(root.parts) :] or (root.resolve().name,)
         ascending = sorted(_labels_of(names))  # in which the next sort finds little to do
         files = tuple(sorted(ascending, key=natural_key))
         if files:
@@ -204,18 +204,13 @@ def _is_detections(above: Path, name: str) -> bool:
 def _walk(
     root: Path, skip: frozenset[str], suffixes: frozenset[str]
 ) -> Iterator[tuple[Path, list[str]]]:
-    real_of = {root: root.resolve()}
     for count, (place, folders, names) in enumerate(os.walk(root, followlinks=True)):
         check_folder_count(count, root)
         path = Path(place)
-        if path != root:
-            is_link = path.is_symlink()
-            real = real_of[path] = path.resolve() if is_link else real_of[path.parent] / path.name
-            above = [real_of[each] for each in path.parents if each in real_of] if is_link else []
-            if any(each.is_relative_to(real) for each in above):
-                folders.clear()  # a link to a folder above: following it would never end
-                continue
-        left_out = skip if path == root else frozenset()
+        if count and path.is_symlink() and _leads_above(path, root):
+            folders.clear()  # following it would never end
+            continue
+        left_out = frozenset() if count else skip
         folders[:] = sorted(
             name
             for name in folders
@@ -225,6 +220,13 @@ def _walk(
         if found:
             refuse_special_in(path, frozenset(found))
             yield path, found
+
+
+def _leads_above(link: Path, root: Path) -> bool:
+    """Whether a link leads to a folder that it lies in, or to one above the root of the search."""
+    real = link.resolve()
+    above = link.parents[: len(link.parts) - len(root.parts)]
+    return any(each.resolve().is_relative_to(real) for each in above)
 
 
 def _is_of_interest(name: str, suffixes: frozenset[str]) -> bool:

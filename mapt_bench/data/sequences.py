@@ -1,5 +1,6 @@
 """Sequences of maps in files: protocols of readers and writers, and one file for each frame."""
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -61,33 +62,33 @@ class StoredSequence(MapSequence, Protocol):
         ...
 
 
-@runtime_checkable
-class OpenEnded(Protocol):
-    """A sequence of a format that stores neither empty frames nor the size of empty sequences."""
+class OpenEnded(ABC):  # a protocol would be checked name by name, for each of many sequences
+    """A sequence of a format that stores neither empty frames nor the size of empty sequences.
+
+    Attributes:
+        known_size: Height and width in pixels, ``None`` if unknown.
+        is_complete: Whether the number of frames is known. Otherwise there may be empty frames at
+            the end.
+    """
+
+    __slots__ = ()
+    known_size: tuple[int, int] | None
+    is_complete: bool
 
     @property
-    def known_size(self) -> tuple[int, int] | None:
-        """Height and width in pixels, ``None`` if unknown."""
-        ...
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the number of frames is known. Otherwise there may be empty frames at the end."""
-        ...
-
-    @property
+    @abstractmethod
     def is_empty(self) -> bool:
         """Whether the sequence has no object."""
-        ...
 
+    @abstractmethod
     def with_extent(self, frames: int | None, size: tuple[int, int] | None) -> Self:
         """Return these maps with a number of frames and a size, where known.
 
         Raises:
             DataError: If the maps contradict them.
         """
-        ...
 
+    @abstractmethod
     def with_frames(
         self,
         frame_names: tuple[str, ...],
@@ -102,7 +103,6 @@ class OpenEnded(Protocol):
             size: Height and width, used if these maps have no object.
             is_complete: Whether the other sequence says how many frames there are.
         """
-        ...
 
 
 class MapWriter(Protocol):

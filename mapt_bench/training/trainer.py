@@ -184,12 +184,13 @@ class Trainer:
             _check_tensors(returned)
             self._check_names(returned)
             values = self._finite_values(returned, clips)
-            norms = self._norms_by_loss(returned) if is_last and self._norms_are_due() else {}
             weighted = [self._weight(name) * loss for name, loss in _losses(returned)]
             total = torch.stack([loss.float() for loss in weighted]).sum()
             if not total.requires_grad:
                 raise ConfigError("no loss of the model depends on a trainable parameter")
-            (total / self.recipe.accumulate).backward()  # type: ignore[no-untyped-call]
+            with model_blamed(self.model), memory_advice(self.recipe):
+                norms = self._norms_by_loss(returned) if is_last and self._norms_are_due() else {}
+                (total / self.recipe.accumulate).backward()  # type: ignore[no-untyped-call]
         return values, norms
 
     def _mixed_seed(self, part: int) -> int:

@@ -195,6 +195,31 @@ def test_a_model_that_fails_or_returns_no_losses_is_named(tmp_path, returned, me
         trainer_of(tmp_path, Odd).train_step([clips_of()])
 
 
+@pytest.mark.parametrize(
+    ("problem", "message"),
+    [
+        (ValueError("odd"), r"model .*Odd failed: ValueError: odd \(.*in backward\)"),
+        (MemoryError(), "memory ran out with batch_size"),
+    ],
+)
+def test_a_model_that_fails_on_the_way_back_is_named(tmp_path, problem, message):
+    class Fails(torch.autograd.Function):
+        @staticmethod
+        def forward(context, loss):
+            return loss.clone()
+
+        @staticmethod
+        def backward(context, gradient):
+            raise problem
+
+    class Odd(toy_model.ToyModel):
+        def forward(self, clips):
+            return {name: Fails.apply(loss) for name, loss in super().forward(clips).items()}
+
+    with pytest.raises(ConfigError, match=message):
+        trainer_of(tmp_path, Odd).train_step([clips_of()])
+
+
 def test_a_weight_of_no_loss_is_refused(tmp_path):
     trainer = trainer_of(tmp_path, loss_weights={"loss_thing": 2.0})
     with pytest.raises(ConfigError, match=r"'loss_thing'; did you mean 'loss_things'?"):

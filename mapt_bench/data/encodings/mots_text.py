@@ -23,7 +23,7 @@ from mapt_bench.data.folder_layout import (
     Listing,
 )
 from mapt_bench.data.rle import OverlapError, encode_rle, paint_runs, parse_rle, runs_of_mask
-from mapt_bench.data.sequences import ClosingWriter, Report, StoredSequence, moment
+from mapt_bench.data.sequences import ClosingWriter, OpenEnded, Report, StoredSequence, moment
 from mapt_bench.errors import DataError, counted, whole_number
 from mapt_bench.files import read_text, write_text
 from mapt_bench.frame_limit import check_frame, check_frame_count
@@ -48,8 +48,8 @@ class MotsObject:
 
 
 @dataclass(frozen=True, slots=True)
-class MotsTextSequence:
-    """One file of MOTS text; implements ``StoredSequence`` and ``OpenEnded``.
+class MotsTextSequence(OpenEnded):
+    """One file of MOTS text; implements ``StoredSequence``.
 
     Without a partner, it has the frames from 0 to the last one with an object. Pixels without an
     object are background, ignore regions are void.

@@ -6,7 +6,7 @@ list of the same entries with a ``score``, without videos and categories.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,7 +32,7 @@ from mapt_bench.data.folder_layout import Listing
 from mapt_bench.data.json_files import holds_text, load_json
 from mapt_bench.data.mask_painting import paint_masks
 from mapt_bench.data.rle import encode_rle, runs_of_mask
-from mapt_bench.data.sequences import ClosingWriter, Report, StoredSequence
+from mapt_bench.data.sequences import ClosingWriter, OpenEnded, Report, StoredSequence
 from mapt_bench.errors import DataError, counted, listed
 from mapt_bench.files import write_json
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap, background_code
@@ -91,10 +91,10 @@ class VisSequence:
 
 
 @dataclass(frozen=True, slots=True)
-class VisResults:
+class VisResults(OpenEnded):
     """Results of a video, whose frames have no names; implements ``StoredSequence``.
 
-    They implement ``OpenEnded`` to take the names of the ground truth by position.
+    They are open-ended to take the names of the ground truth by position.
 
     Attributes:
         parts: Id of the video.
@@ -104,6 +104,7 @@ class VisResults:
         masks: Masks of each frame.
         void_class: Class number of background.
         video_id: Id of the video.
+        is_complete: Always true: the number of frames is the number of masks of an object.
     """
 
     parts: tuple[str, ...]
@@ -113,11 +114,7 @@ class VisResults:
     masks: tuple[tuple[VisMask, ...], ...]
     void_class: int
     video_id: str
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the number of frames is known: it is the number of masks of an object."""
-        return True
+    is_complete: bool = field(default=True, init=False)
 
     @property
     def is_empty(self) -> bool:
