@@ -4,7 +4,9 @@
     python benchmarks/limits.py --before ../earlier-checkout --json limits.json
 
 Each case runs in a process of its own, which reports its peak memory and CPU time after start-up.
-With ``--before``, another checkout runs each case first. Inputs are generated from fixed seeds.
+With ``--before``, another checkout runs each case first. A case whose target is a share of that
+time runs five times in turn, and the fastest run of each checkout counts. Inputs are generated from
+fixed seeds.
 """
 
 import io
@@ -34,6 +36,7 @@ from mapt_bench.labels import PanopticMap, label_space
 _ROOT = Path(__file__).resolve().parents[1]
 _PERSON, _ROAD = 11, 0
 _TIMEOUT = 240.0  # seconds for one case
+_TIMES = 5  # runs of a case whose target is a share: the fastest counts, for each checkout
 _MEMORY_GB = 4  # address space of one case, so that no case takes the machine down
 _SCORED = "was read\n"
 
@@ -329,9 +332,14 @@ def main(
             continue
         with tempfile.TemporaryDirectory() as place:
             limit.write(Path(place))
-            entry = {
-                version: _measure(name, root, Path(place)) for version, root in _versions(before)
-            }
+            runs = [
+                {version: _measure(name, root, Path(place)) for version, root in _versions(before)}
+                for _ in range(1 if limit.most_share is None else _TIMES)
+            ]
+        entry = {
+            version: min((run[version] for run in runs), key=lambda run: run.get("cpu_s", np.inf))
+            for version in runs[0]
+        }
         missed = limit.misses(entry["now"], entry.get("before"))
         found.append({"case": name, **entry, "target": limit.target(), "missed": missed})
         Console(stderr=True).print(name, ", ".join(missed))

@@ -33,8 +33,12 @@ _DEFAULT = "8192x8192"
 _BYTES_PER_PIXEL = 32  # 2 GiB for the default
 
 
+@lru_cache(maxsize=1)
 def frame_limit() -> str:
-    """Return the limit as ``HxW``: frames may have as many pixels."""
+    """Return the limit as ``HxW``: frames may have as many pixels.
+
+    The environment is read once. Every small frame would notice more.
+    """
     return os.environ.get(_VARIABLE) or _DEFAULT
 
 
@@ -49,6 +53,7 @@ def set_frame_limit(size: str) -> None:
     """
     _pixels(size)
     os.environ[_VARIABLE] = size
+    frame_limit.cache_clear()
 
 
 def max_pixels() -> int:

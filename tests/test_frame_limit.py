@@ -21,7 +21,7 @@ from mapt_bench.data.sequences import raise_problem
 from mapt_bench.data.writers import map_format, writer_names
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.files import file_sha256, read_text
-from mapt_bench.frame_limit import max_pixels, set_frame_limit, working_memory
+from mapt_bench.frame_limit import frame_limit, max_pixels, set_frame_limit, working_memory
 from mapt_bench.labels import BACKGROUND_ID, ID_BITS, PanopticMap, label_space
 
 KITTI = label_space("kitti-step")
@@ -30,6 +30,9 @@ KITTI = label_space("kitti-step")
 @pytest.fixture(autouse=True)
 def _default_limit(monkeypatch):
     monkeypatch.setenv("MAPT_BENCH_MAX_FRAME", "8192x8192")
+    frame_limit.cache_clear()
+    yield
+    frame_limit.cache_clear()
 
 
 def chunk(kind, body):

@@ -226,7 +226,7 @@ def test_a_header_that_claims_more_than_the_file_has_allocates_nothing(tmp_path,
 
 def test_arrays_above_the_limit_are_not_read(tmp_path, monkeypatch):
     path = _archive(tmp_path)
-    monkeypatch.setenv("MAPT_BENCH_MAX_FRAME", "4x4")
+    monkeypatch.setattr("mapt_bench.frame_limit.frame_limit", lambda: "4x4")
     with pytest.raises(DataError, match="was not read; segment the video again, or raise the"):
         SegmentArchive(path)
 
