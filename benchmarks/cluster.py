@@ -34,6 +34,7 @@ from mapt_bench.experiments.engine.unit_workers import Work, Worker
 from mapt_bench.experiments.plans.network_weights import LOADED
 from mapt_bench.experiments.running import ExperimentInputs, plan_of
 from mapt_bench.workers import opened_workers
+from mapt_bench.workers.named_files import NamedFiles
 from mapt_bench.workers.sessions import packed
 
 _EMPTY_TASKS = 2000
@@ -92,8 +93,8 @@ def _sizes(plan: Plan, source: DataSource) -> dict[str, Any]:
         "unit, CPU ms a frame: largest": of_units[-1],
         "archive, bytes a frame": sum(archives) / (frames * max(1, kinds)),
         "result, bytes": sum(results) / len(results),
-        "task, bytes": max(len(packed(unit, {})) for unit in units),
-        "session, bytes a frame": len(packed(source, {})) / frames,
+        "task, bytes": max(len(packed(unit, NamedFiles())) for unit in units),
+        "session, bytes a frame": len(packed(source, NamedFiles())) / frames,
         **{
             f"KITTI-STEP, {count} workers: hours": _makespan(of_segments, of_units, count) / 3.6e6
             for count in _WORKERS

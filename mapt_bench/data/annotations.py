@@ -341,6 +341,16 @@ class AnnotatedFolderVideo(WrappedVideo):
             raise DataError("the last frame has no next frame", where=self.info.name)
         return self._flow(FORWARD_FLOW_FOLDER, index)
 
+    def named_files(self) -> Iterator[tuple[Path, Sequence[str]]]:
+        """Yield folders and names of files, for a check whether other machines have them."""
+        root, name = self.folder.absolute(), self.info.name
+        yield root / ANNOTATIONS_FOLDER / self.split, [f"{name}.jsonl"]
+        flow = [f"{frame}.png" for frame in self.info.frame_names]
+        kinds = {BACKWARD_FLOW_FOLDER: flow[1:], FORWARD_FLOW_FOLDER: flow[:-1]}
+        for kind, existing in kinds.items():
+            if (root / kind).is_dir():
+                yield root / kind / self.split / name, existing
+
     def _flow(self, kind: str, index: int) -> FlowField:
         name = f"{self.info.frame_names[index]}.png"
         path = self.folder / kind / self.split / self.info.name / name

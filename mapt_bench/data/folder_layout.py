@@ -73,6 +73,10 @@ class FilesIn(Sequence[Path]):
             return FilesIn(self.folder, self.names[index])
         return _path_of(self.folder, self.names[index])
 
+    def named_files(self) -> Iterator[tuple[Path, Sequence[str]]]:
+        """Yield the folder and the names, for a check whether other machines have the files."""
+        yield self.folder.absolute(), self.names
+
 
 @lru_cache(maxsize=1 << 14)
 def _path_of(folder: Path, name: str) -> Path:

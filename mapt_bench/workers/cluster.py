@@ -4,7 +4,6 @@ Workers need not share files with the client: tasks, cached data and results tra
 Paths become absolute, and paths inside this package become those of the worker's own copy.
 """
 
-import functools
 import importlib
 import logging
 import os
@@ -13,6 +12,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,8 +24,9 @@ from distributed.client import CancelledError
 from distributed.comm import CommClosedError
 
 from mapt_bench import __version__
-from mapt_bench.errors import ConfigError, DataError, listed
+from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.files import parse_json, read_bytes
+from mapt_bench.workers.named_files import NamedFiles, check_files, differing_files
 from mapt_bench.workers.processes import Lost
 from mapt_bench.workers.sessions import (
     GPU,
@@ -35,7 +36,6 @@ from mapt_bench.workers.sessions import (
     do_task,
     greet,
     identity,
-    lacking_files,
     offered_gpus,
     packed,
 )
@@ -54,7 +54,6 @@ _START_WORKER = "PYTHONSAFEPATH=1 dask worker"
 """Without the variable, Python runs modules in the folder in which a worker starts."""
 
 _SCHEDULER_FILE = 10**7  # bytes; a longer file is read in part, and refused
-_FILES_CHECKED = 1000
 _SESSIONS = "mapt_bench.workers.sessions"
 
 
@@ -194,16 +193,18 @@ class Cluster:
 
         Raises:
             ConfigError: If no worker offers a GPU, or a worker has other versions.
-            DataError: If a worker lacks a file, or the scheduler ended.
+            DataError: If a worker lacks a file or has another one, or the scheduler ended.
         """
         if not tasks:
             return
         if gpu:
             self._check_gpu()
-        files: dict[str, int] = {}
+        files = NamedFiles()
         opened, parts = packed(start, files), [packed(task, files) for task in tasks]
-        self._check_files(files)
-        submission = _Submission(self._client, opened, parts, after, gpu=gpu)
+        marks = files.marks()
+        self._check_files(marks)
+        plugin = partial(SessionPlugin, start=opened, versions=identity(), marks=marks)
+        submission = _Submission(self._client, plugin, parts, after, gpu=gpu)
         try:
             with submission:
                 yield from submission.results()
@@ -221,19 +222,10 @@ class Cluster:
                 f"--nthreads 1 --resources {GPU}=1"
             )
 
-    def _check_files(self, files: Mapping[str, int]) -> None:
-        """Check that workers have the files that tasks read: some of each kind, evenly spaced."""
-        step = -(-len(files) // _FILES_CHECKED) or 1
-        some = dict(list(files.items())[::step])
-        for worker, lacking in self._on_workers(lacking_files, some).items():
-            if lacking:
-                raise DataError(
-                    f"worker {worker} has no such file, or one of another size ({len(lacking)} of "
-                    f"{len(some)} files that were checked, such as {listed(lacking[:2])}); put the "
-                    "data and weights at the same path there, on a shared file system or as a "
-                    "copy, or run on a suite, which needs no data",
-                    where=lacking[0],
-                )
+    def _check_files(self, marks: Mapping[str, str]) -> None:
+        """Check that the workers of now have the files that tasks read."""
+        for worker, differing in self._on_workers(differing_files, marks).items():
+            check_files(worker, differing, len(marks))
 
     def _on_workers(self, function: Callable[..., Any], *arguments: object) -> dict[str, Any]:
         """Return what a function returns on each worker, by address of the worker."""
@@ -271,7 +263,7 @@ class _Submission:
 
     Args:
         client: Connected client.
-        start: Packed function that opens a session.
+        plugin: Makes what brings a session of a name to each worker.
         tasks: Packed tasks.
         after: Position of the task whose result another task needs.
         gpu: Positions of the tasks that need a GPU.
@@ -280,7 +272,7 @@ class _Submission:
     def __init__(
         self,
         client: Any,  # noqa: ANN401 - Dask has no types
-        start: bytes,
+        plugin: Callable[[str], SessionPlugin],
         tasks: Sequence[bytes],
         after: Sequence[int | None],
         *,
@@ -291,7 +283,7 @@ class _Submission:
         self._needed = {first for first in self._after if first is not None}
         self._gpu = frozenset(gpu)
         self._name = f"mapt-bench-{uuid.uuid4().hex[:16]}"
-        self._plugin = SessionPlugin(self._name, start, identity())
+        self._plugin = plugin(self._name)
         self._futures: dict[int, Future] = {}
         self._begun: Counter[int] = Counter()
 
@@ -361,7 +353,7 @@ class _Submission:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # archives of segments are large, and are meant to be
             futures = self._client.map(
-                functools.partial(do_task, self._name),
+                partial(do_task, self._name),
                 positions,
                 [self._tasks[at] for at in positions],
                 firsts,

@@ -8,6 +8,12 @@ from pathlib import Path
 
 from helpers.cluster_work import TRACES
 
+import mapt_bench
+
+TESTS = Path(__file__).parents[1]
+SEARCHED = os.pathsep.join(map(str, (TESTS, Path(mapt_bench.__file__).parents[1])))
+"""Where Python of other processes finds the helpers of tests and the package under test."""
+
 DASK = Path(sys.executable).with_name("dask")
 HOSTILE = ("types", "random", "operator", "struct", "json", "pickle", "numpy", "msgpack")
 """Modules in the workers' folder that are named like those of others. Each leaves a trace."""
@@ -28,16 +34,15 @@ class Lab:
             text = f"open({str(self.traces / 'executed')!r}, 'a').write('{name} ')\n"
             (self.hostile / f"{name}.py").write_text(text)
 
-    def start(self, *words, **variables):
-        """Start a process of Dask in the hostile folder."""
-        tests = str(Path(__file__).parents[1])
+    def start(self, *words, before=(), **variables):
+        """Start a process of Dask in the hostile folder; words before it may be given."""
         outside = {name: text for name, text in os.environ.items() if name != "PYTHONSAFEPATH"}
         process = subprocess.Popen(
-            [DASK, *words, "--scheduler-file", str(self.file), "--no-dashboard"],
+            [*before, DASK, *words, "--scheduler-file", str(self.file), "--no-dashboard"],
             cwd=self.hostile,
             env={
                 **outside,
-                "PYTHONPATH": tests,
+                "PYTHONPATH": SEARCHED,
                 "PYTHONSAFEPATH": "1",
                 "OMP_NUM_THREADS": "1",
                 TRACES: str(self.traces),

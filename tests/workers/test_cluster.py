@@ -6,6 +6,7 @@ folder has modules that must not run.
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from helpers.cluster_work import TRACES, doubling, reading, refusing, sleeping
-from helpers.clusters import Lab, wait_for
+from helpers.clusters import SEARCHED, Lab, wait_for
 from helpers.small_runs import walk, write_videos
 
 pytest.importorskip("distributed")
@@ -28,7 +29,6 @@ from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.workers import Lost, opened_workers, sessions
 from mapt_bench.workers.cluster import connected
 
-TESTS = Path(__file__).parents[1]
 TIMES = ("seconds", "created", "provenance", "seconds_per_frame", "cost")
 
 
@@ -170,7 +170,7 @@ def test_a_killed_client_loses_nothing_that_was_done(lab, data):
     words = ablate("run", "--add", "helpers.cluster_work:Slow", "--scheduler-file", lab.file)
     client = subprocess.Popen(
         [sys.executable, "-P", "-m", "mapt_bench", *map(str, words)],
-        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        env={**os.environ, "PYTHONPATH": SEARCHED},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -215,9 +215,42 @@ def test_relative_paths_mean_the_files_of_the_client(cluster, tmp_path, monkeypa
 
 
 def test_a_file_that_workers_lack_is_named(cluster):
-    with pytest.raises(DataError, match="has no such file, or one of another size") as caught:
-        cluster._check_files({"/data/of/the/client/000000.png": 7})
+    with pytest.raises(DataError, match="has no such file, or another one") as caught:
+        cluster._check_files({"/data/of/the/client/000000.png": "7 a"})
     assert caught.value.where == "/data/of/the/client/000000.png"
+
+
+def seeing(*binds):
+    """Words that start a command whose folders lie elsewhere: pairs of a folder and its place."""
+    mounts = [f"mount --bind {source} {place}" for source, place in binds]
+    return ["unshare", "-r", "-m", "sh", "-c", " && ".join([*mounts, 'exec "$@"']), "sh"]
+
+
+@pytest.mark.parametrize("other", ["nothing", "other data"])
+def test_a_worker_that_sees_other_data_is_refused(data, other):
+    try:
+        works = subprocess.run([*seeing((data, data)), "true"], check=False).returncode == 0
+    except FileNotFoundError:
+        works = False
+    if not works:
+        pytest.skip("a worker needs a mount namespace of its own, which this machine refuses")
+    there = data / "there"
+    there.mkdir()
+    if other != "nothing":  # another prediction, which is perfect
+        shutil.copytree(data / "DATA", there, dirs_exist_ok=True)
+    lab = Lab(data)
+    try:
+        lab.start_scheduler()
+        before = seeing((there, data / "PRED"))
+        lab.start("worker", "--no-nanny", "--nthreads", "1", before=before)
+        far = ("--scheduler-file", lab.file, "--json", "far.json")
+        done = invoke("evaluate", "DATA", "PRED", *far)
+    finally:
+        lab.stop()
+    assert done.exit_code == 3
+    assert "has no such file, or another one" in done.output
+    assert "worker tcp://127.0.0.1" in done.output
+    assert not (data / "far.json").exists()
 
 
 def test_unusable_data_are_not_tried_again(lab, cluster):
