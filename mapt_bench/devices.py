@@ -231,12 +231,17 @@ def peak_of_gpu(device: "torch.device") -> float | None:
     return torch.cuda.max_memory_allocated(device) / 2**20
 
 
-def memory_fault(problem: BaseException, settings: DeviceSettings) -> DataError | None:
+def memory_fault(
+    problem: BaseException,
+    settings: DeviceSettings,
+    doing: str = "segments were detected",
+) -> DataError | None:
     """Return the error to report where a device has too little memory for a network.
 
     Args:
         problem: An exception of the network.
         settings: Where it ran.
+        doing: What was done, for the message.
 
     Returns:
         ``None`` if the exception has another cause.
@@ -251,8 +256,8 @@ def memory_fault(problem: BaseException, settings: DeviceSettings) -> DataError 
     if is_gpu and settings.precision == FLOAT32:
         others += ", or give --precision bf16 in another run folder"
     return DataError(
-        f"the memory of {settings.device}{_size_of(settings.device)} ran out while segments were "
-        f"detected; {lower}; or {others}; finished work units are kept: the same command resumes",
+        f"the memory of {settings.device}{_size_of(settings.device)} ran out while {doing}; "
+        f"{lower}; or {others}; finished work units are kept: the same command resumes",
     )
 
 

@@ -37,7 +37,8 @@ matrix_options = add_options(
         "--train",
         is_flag=True,
         help="Fine-tune MAPT's heads at several training intervals, and run each at all inference "
-        "intervals and at the adaptive one. One row (--tracker) runs, with --memory 10 by default.",
+        "intervals and at the adaptive one. One row (--tracker) runs, with --memory 10 by default. "
+        "Training frames are seen, and heads trained, on --device.",
     ),
     click.option(
         "--train-on",

@@ -37,6 +37,7 @@ from mapt_bench.reports.training_plots import is_in_pixels, plot_training
 from mapt_bench.weights import weights_file
 
 if TYPE_CHECKING:
+    from mapt_bench.training.recipe import Recipe
     from mapt_bench.training.request import Shown
 
 __all__ = ["command"]
@@ -206,14 +207,10 @@ def command(
         taken = take_snapshot(out, snapshot)
         print_line(f"wrote {snapshot}: step {taken['step']}, stage {taken['stage']}")
         return 0
-    if suite is None and data is None:
-        suite = recipe.suite
-        if os.environ.get("RANK", "0") == "0":  # of several processes, the first one says it
-            print_line(_NO_DATA.format(suite), err=True)
     request = TrainingRequest(
         config=config,
         overrides=changes,
-        suite=suite,
+        suite=_named_suite(recipe) if suite is None and data is None else suite,
         data=data,
         val=val,
         dataset=dataset,
@@ -244,6 +241,13 @@ def command(
             print_table(_scores(result["weights"]["validation"]))
         print_line(f"run: {request.out} (weights.safetensors, weights.json, log.jsonl, curves.png)")
     return 0
+
+
+def _named_suite(recipe: "Recipe") -> str:
+    """Return the suite of a recipe, and say that it is used."""
+    if os.environ.get("RANK", "0") == "0":  # of several processes, the first one says it
+        print_line(_NO_DATA.format(recipe.suite), err=True)
+    return recipe.suite
 
 
 @contextmanager

@@ -174,6 +174,10 @@ class ExperimentConfig:
         """
         return DeviceSettings.of(self.device, self.precision, self.batch, is_remote=self._is_remote)
 
+    def settings_here(self) -> DeviceSettings:
+        """Return where networks run on this machine: on the CPU if others detect segments."""
+        return DeviceSettings() if self._is_remote else self.device_settings()
+
     def check_device(self) -> None:
         """Check that this machine has the device and the precision, if the work runs on it.
 

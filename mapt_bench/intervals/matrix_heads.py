@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from mapt_bench.devices import DeviceSettings, memory_fault, usable_device
 from mapt_bench.experiments.engine.runner import NamedProgress
 from mapt_bench.experiments.matrix_config import ADAPTIVE, SAMPLED, IntervalMatrixConfig
 from mapt_bench.experiments.matrix_plan import Heads, heads_of
@@ -64,6 +65,7 @@ def train_heads(
     folder: Path,
     workers: Workers,
     progress: NamedProgress,
+    on: DeviceSettings | None = None,
 ) -> list[Heads]:
     """Fine-tune all heads of a matrix, or resume that, and return them.
 
@@ -75,18 +77,21 @@ def train_heads(
             training in ``heads``.
         workers: Where videos are seen and heads trained.
         progress: Shows the progress of both.
+        on: Where videos are seen and heads trained. Heads are trained in float32. ``None`` is the
+            CPU.
 
     Raises:
-        ConfigError: If a folder holds another training.
+        ConfigError: If a folder holds another training, or the device is not there.
         DataError: If data are unusable, or a loss is not finite.
     """
+    on = on or DeviceSettings()
     files = [folder / "seen" / f"{at:04d}.safetensors" for at in range(len(training.videos))]
     tasks = list(zip(training.videos, files, strict=True))
     with progress("frames of the training videos", len(tasks)) as advance:
-        for _ in workers.run(partial(_seeing, weights), tasks):
+        for _ in workers.run(partial(_seeing, weights, on), tasks):
             advance(1)
     wanted = heads_of(config, folder)
-    start = partial(_tuning, config, weights, training, files)
+    start = partial(_tuning, config, weights, training, files, on.device)
     with progress("fine-tuning of heads", len(wanted)) as advance:
         for _ in workers.run(start, wanted):
             advance(1)
@@ -106,16 +111,31 @@ def _at_interval(recipe: Recipe, interval: str, config: IntervalMatrixConfig) ->
     return replace(recipe, clips=clips)
 
 
-def _seeing(weights: Path) -> Callable[[tuple[Video, Path]], None]:
+def _seeing(weights: Path, on: DeviceSettings) -> Callable[[tuple[Video, Path]], None]:
     torch.set_num_threads(1)
-    network = load_mapt(weights)
-    return lambda task: see_video(network, *task)
+    network = load_mapt(weights, device=usable_device(on.device))
+
+    def see(task: tuple[Video, Path]) -> None:
+        try:
+            see_video(network, *task, precision=on.precision, batch=on.batch)
+        except RuntimeError as problem:
+            fault = memory_fault(problem, on, "training frames were seen")
+            if fault is None:
+                raise
+            raise fault from problem
+
+    return see
 
 
 def _tuning(
-    config: IntervalMatrixConfig, weights: Path, training: TrainingVideos, files: Sequence[Path]
+    config: IntervalMatrixConfig,
+    weights: Path,
+    training: TrainingVideos,
+    files: Sequence[Path],
+    device: str,
 ) -> Callable[[Heads], None]:
     torch.set_num_threads(1)
+    where = usable_device(device)
     log_every = min(10, config.train_steps)
     checkpoint_every = -(-config.train_steps // log_every) * log_every
     settings = (
@@ -135,6 +155,7 @@ def _tuning(
             heads.folder,
             data=training.description,
             seed=heads.seed,
+            device=where,
         )
 
     return tune

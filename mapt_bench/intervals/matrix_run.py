@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mapt_bench.baselines.thresholds import describe_thresholds
+from mapt_bench.devices import DeviceSettings
 from mapt_bench.experiments.engine._run_folder import claim_setup
 from mapt_bench.experiments.engine.runner import (
     NamedProgress,
@@ -40,7 +41,8 @@ def run_matrix(
 ) -> dict[str, Any]:
     """Run an interval matrix, or resume it, and write ``results.json`` of its run folder.
 
-    Heads are fine-tuned in processes of this machine, also if a cluster tracks.
+    Heads are fine-tuned in processes of this machine, also if a cluster tracks. They run on the
+    device of the options, or on the CPU if that device is the one of a cluster's machines.
 
     Args:
         config: All options.
@@ -54,12 +56,14 @@ def run_matrix(
         DataError: If data, weights or the folder are unusable.
     """
     check_config(config)
+    config.check_device()
     placed = config.with_folder()
     folder = placed.out or Path()
     inputs = ExperimentInputs(placed, LOADED)
     given = inputs.needed_mapt(TUNES_MAPT)
     source, training = inputs.source(), training_videos(placed)
-    setup = _setup(placed, given, source.describe(), training)
+    on = placed.settings_here()
+    setup = _setup(placed, given, source.describe(), training, on)
     claim_setup(folder, setup)
     with ExitStack() as stack:
         workers = stack.enter_context(
@@ -67,7 +71,7 @@ def run_matrix(
         )
         is_here = isinstance(workers, Processes)
         here = workers if is_here else stack.enter_context(Processes(placed.jobs))
-        trained = train_heads(placed, given.path, training, folder, here, progress)
+        trained = train_heads(placed, given.path, training, folder, here, progress, on=on)
         heads = {
             (each.interval, each.seed): read_mapt_weights(str(each.weights), each.name)
             for each in trained
@@ -95,6 +99,7 @@ def _setup(
     given: MaptWeights,
     data: Mapping[str, Any],
     training: TrainingVideos,
+    on: DeviceSettings,
 ) -> dict[str, Any]:
     """Return what must not change when the run is resumed, ready for JSON."""
     return {
@@ -106,6 +111,7 @@ def _setup(
             "seeds": list(config.train_seeds),
             "steps": config.train_steps,
             "taus": list(config.taus),
+            **on.identity(),
         },
         "inference": {"pair": list(config.pair), "drop": list(config.drop)},
         "target": config.target,

@@ -33,7 +33,7 @@ from mapt_bench.model.motion import MotionHead, MotionOutput, normalise_masks
 from mapt_bench.model.motion_config import MOTION_DESIGNS, Cue, MotionConfig, motion_config
 from mapt_bench.model.panoptic_fusion import FusedFrame, PanopticFusion
 from mapt_bench.model.region_pool import RegionPool
-from mapt_bench.model.seen_clips import HeadTuning, SeenClip, SeenFrame, see_frame
+from mapt_bench.model.seen_clips import HeadTuning, SeenClip, SeenFrame, see_frames
 from mapt_bench.model.semantic import SemanticHead, SemanticOutput
 from mapt_bench.model.switches import SWITCHES, check_switch, switched
 from mapt_bench.model.targets import Clip, FrameTargets
@@ -93,6 +93,6 @@ __all__ = [
     "motion_config",
     "normalise_masks",
     "prepare_images",
-    "see_frame",
+    "see_frames",
     "switched",
 ]

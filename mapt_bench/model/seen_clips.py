@@ -7,6 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from mapt_bench.devices import FLOAT32, autocast
 from mapt_bench.errors import DataError
 from mapt_bench.model.appearance import AppearanceHead
 from mapt_bench.model.clip_losses import instance_embeddings, motion_loss
@@ -22,7 +23,7 @@ from mapt_bench.model.motion import MotionHead
 from mapt_bench.model.network import MaptNetwork
 from mapt_bench.model.targets import FrameTargets
 
-__all__ = ["HeadTuning", "SeenClip", "SeenFrame", "see_frame"]
+__all__ = ["HeadTuning", "SeenClip", "SeenFrame", "see_frames"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,32 +80,51 @@ class SeenClip:
 
 
 @torch.no_grad()
-def see_frame(network: MaptNetwork, image: Tensor, target: FrameTargets) -> SeenFrame:
-    """Return what a network sees of a frame.
+def see_frames(
+    network: MaptNetwork,
+    images: Sequence[Tensor],
+    targets: Sequence[FrameTargets],
+    *,
+    precision: str = FLOAT32,
+) -> list[SeenFrame]:
+    """Return what a network sees of some frames at a time, on the CPU.
 
     Args:
-        network: With both heads; it is put into evaluation mode.
-        image: RGB in ``[0, 1]``, shape ``(3, height, width)``.
-        target: The true things of the frame.
+        network: With both heads, on any device; it is put into evaluation mode.
+        images: RGB in ``[0, 1]``, each of the same shape ``(3, height, width)``.
+        targets: The true things of each frame.
+        precision: In which the network computes, see :data:`~mapt_bench.devices.PRECISIONS`.
 
     Raises:
         DataError: If the network lacks a head.
     """
     network.eval()
     _, appearance = _heads(network)
-    seen = network.features(image[None].to(network.device))
+    with autocast(network.device, precision):
+        seen = network.features(torch.stack(list(images)).to(network.device))
     if seen.reduced is None:
         raise TypeError("a network with a motion head returned no map R")
     stride = network.config.motion.stride
     grid = (seen.reduced.shape[2], seen.reduced.shape[3])
-    described = appearance.describe(seen.levels, [target.boxes], [target.masks], seen.images)
-    return SeenFrame(
-        reduced=seen.reduced[0].half().cpu().contiguous(),
-        described=described.float().cpu().contiguous(),
-        masks=grid_masks(target.masks, stride, grid).half().contiguous(),
-        track_ids=target.track_ids,
-        labels=target.labels,
+    described = appearance.describe(
+        seen.levels,
+        [target.boxes.to(network.device) for target in targets],
+        [target.masks.to(network.device) for target in targets],
+        seen.images,
     )
+    counts = [len(target.boxes) for target in targets]
+    return [
+        SeenFrame(
+            reduced=reduced.half().cpu().contiguous(),
+            described=own.float().cpu().contiguous(),
+            masks=grid_masks(target.masks, stride, grid).half().contiguous(),
+            track_ids=target.track_ids,
+            labels=target.labels,
+        )
+        for reduced, own, target in zip(
+            seen.reduced, torch.split(described, counts), targets, strict=True
+        )
+    ]
 
 
 class HeadTuning(MaptNetwork):

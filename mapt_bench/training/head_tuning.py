@@ -28,6 +28,7 @@ def tune_heads(
     *,
     data: dict[str, Any],
     seed: int = 0,
+    device: torch.device | None = None,
     advance: Callable[[int], None] = lambda steps: None,
 ) -> Path:
     """Fine-tune the heads of given weights, or resume it, and return the file of the weights.
@@ -42,6 +43,7 @@ def tune_heads(
         folder: Run folder of the training, with its log.
         data: Name and fingerprint of the videos, for the record.
         seed: Of the training.
+        device: Where the heads are trained; ``None`` is the CPU.
         advance: Called with numbers of steps done.
 
     Raises:
@@ -57,6 +59,7 @@ def tune_heads(
         build=partial(_heads_of, network),
         folder=folder,
         seed=seed,
+        device=device or torch.device("cpu"),
         model_config=mapt_config_to_dict(network.config),
     )
     train(job, advance=advance)

@@ -13,10 +13,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from mapt_bench.devices import FLOAT32
 from mapt_bench.errors import DataError
 from mapt_bench.files import replace_when_complete
 from mapt_bench.labels import Video
-from mapt_bench.model import MAPT, SeenClip, SeenFrame, see_frame
+from mapt_bench.model import MAPT, SeenClip, SeenFrame, see_frames
 from mapt_bench.training.clips import ClipDataset, ClipDraw, choose_interval, frame_targets
 from mapt_bench.training.recipe import AugmentSettings, ClipSettings, Recipe
 
@@ -26,13 +27,17 @@ _LEAST_PX = 16
 """Things of fewer pixels are not learned from."""
 
 
-def see_video(network: MAPT, video: Video, path: Path) -> None:
+def see_video(
+    network: MAPT, video: Video, path: Path, *, precision: str = FLOAT32, batch: int = 1
+) -> None:
     """Write what a network sees of all frames of a video, unless the file has it already.
 
     Args:
-        network: With both heads.
+        network: With both heads, on the device that it runs on.
         video: With images and ground truth.
         path: A safetensors file.
+        precision: In which the network computes, see :data:`~mapt_bench.devices.PRECISIONS`.
+        batch: Frames at a time.
 
     Raises:
         DataError: If a frame cannot be read, the network lacks a head, or the file cannot be
@@ -41,13 +46,22 @@ def see_video(network: MAPT, video: Video, path: Path) -> None:
     if path.is_file() and _source_of(path) == network.cue_source:
         return
     tensors: dict[str, Tensor] = {}
-    for index in range(video.info.frame_count):
-        image = torch.from_numpy(np.array(video.frame(index).image)).permute(2, 0, 1).float() / 255
-        target = frame_targets(video.truth(index), video.info.labels, min_thing_px=_LEAST_PX)
-        seen = see_frame(network, image, target)
-        tensors |= {f"{index}.{name}": value for name, value in seen.tensors().items()}
+    for first in range(0, video.info.frame_count, batch):
+        indices = range(first, min(first + batch, video.info.frame_count))
+        images = [_image(video, index) for index in indices]
+        targets = [
+            frame_targets(video.truth(index), video.info.labels, min_thing_px=_LEAST_PX)
+            for index in indices
+        ]
+        found = see_frames(network, images, targets, precision=precision)
+        for index, seen in zip(indices, found, strict=True):
+            tensors |= {f"{index}.{name}": value for name, value in seen.tensors().items()}
     with replace_when_complete(path) as beside:
         save_file(tensors, beside, metadata={"cues": network.cue_source})
+
+
+def _image(video: Video, index: int) -> Tensor:
+    return torch.from_numpy(np.array(video.frame(index).image)).permute(2, 0, 1).float() / 255
 
 
 def _source_of(path: Path) -> str | None:

@@ -141,7 +141,11 @@ def test_a_training_without_data_runs(tmp_path):
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("--suite", "tiny", "--data", "x"), 2, "give either --suite or --data to train on; suites"),
+        (
+            ("--suite", "tiny", "--data", "x"),
+            2,
+            "give either --suite or --data to train on; suites",
+        ),
         (("--set", "suite=tniy"), 2, "unknown suite 'tniy'; did you mean 'tiny'?"),
         (("--suite", "tniy"), 2, "unknown suite 'tniy'; did you mean 'tiny'?"),
         (("--suite", "tiny", "--dataset", "kitti-step"), 2, "give --data too"),

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -17,17 +18,24 @@ from helpers.training_jobs import moving_boxes
 from PIL import Image
 from safetensors.torch import load_file
 
+from mapt_bench import devices
+from mapt_bench.baselines import mapt_trackers
 from mapt_bench.cli import main
 from mapt_bench.data import KittiStepWriter
+from mapt_bench.devices import DeviceSettings
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments import run_configured, run_plan
 from mapt_bench.experiments.matrix_config import ADAPTIVE, IntervalMatrixConfig
 from mapt_bench.experiments.matrix_plan import MatrixPlace
+from mapt_bench.intervals import matrix_heads
 from mapt_bench.intervals.matrix_result import matrix_result
 from mapt_bench.intervals.matrix_run import run_matrix
 from mapt_bench.model import load_mapt
 from mapt_bench.reports.interval_matrix import matrix_findings, matrix_tables
+from mapt_bench.training import head_tuning
 from mapt_bench.training.log import read_log
+from mapt_bench.training.run import train as train_job
+from mapt_bench.training.seen_videos import see_video
 
 torch.set_num_threads(1)
 
@@ -223,12 +231,73 @@ def test_a_cluster_tracks_with_the_heads_of_this_machine(place, done):
     assert found == {name: value for name, value in expected.items() if name != "provenance"}
 
 
+def test_frames_are_seen_and_heads_trained_on_the_device(place, tmp_path, monkeypatch):
+    asked, batches, trained = [], [], []
+    device = torch.device("cpu", 0)
+
+    def usable(name):
+        asked.append(name)
+        return device
+
+    def see(*given, precision, batch):
+        batches.append((precision, batch))
+        return see_video(*given, precision=precision, batch=batch)
+
+    def kept(job, **given):
+        trained.append(job.device)
+        return train_job(job, **given)
+
+    monkeypatch.setattr(matrix_heads, "usable_device", usable)
+    for module in (devices, mapt_trackers):
+        monkeypatch.setattr(module, "usable_device", lambda name: device)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Model X")
+    monkeypatch.setattr(matrix_heads, "see_video", see)
+    monkeypatch.setattr(head_tuning, "train", kept)
+    mapt_trackers._model.cache_clear()
+    given = words(place, tmp_path / "run")
+    run = CliRunner().invoke(main, [*given, "--device", "cuda:1", "--batch", "4"])
+    mapt_trackers._model.cache_clear()
+    assert run.exit_code == 0, run.output
+    assert asked == ["cuda:1"] * 2  # for what sees, and for what trains
+    assert batches == [("float32", 4)] * 2
+    assert trained == [device] * 4
+    setup = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert setup["training"]["device"] == "cuda"
+    other = CliRunner().invoke(main, [*given, "--device", "cpu"])
+    assert other.exit_code == 2
+    assert "device" in other.stderr
+
+
+def test_a_device_that_is_not_there_ends_a_matrix(place, tmp_path):
+    run = CliRunner().invoke(main, [*words(place, tmp_path / "run"), "--device", "cuda:99"])
+    assert run.exit_code == 2
+    assert "device 'cuda:99' cannot be used" in run.stderr
+    assert not (tmp_path / "run" / "seen").exists()
+
+
+def test_heads_stay_on_the_cpu_of_this_machine_if_others_have_the_device(tmp_path):
+    given = {"data": tmp_path, "train_on": "train", "device": "cuda"}
+    here = IntervalMatrixConfig(**given)
+    assert here.settings_here() == DeviceSettings("cuda", "float32", 8)
+    assert replace(here, cluster="tcp://x:1").settings_here() == DeviceSettings()
+
+
+def test_the_cpu_by_name_gives_the_same_heads(place, done, tmp_path):
+    run = CliRunner().invoke(main, [*words(place, tmp_path / "run"), "--device", "cpu"])
+    assert run.exit_code == 0, run.output
+    file = "heads/tau1-seed0/weights.safetensors"
+    found, expected = (load_file(each / "run" / file) for each in (tmp_path, place))
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
+    setup = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert "device" not in setup["training"]
+
+
 def test_the_same_command_resumes_without_work(place, done, monkeypatch):
     monkeypatch.setattr(
         "mapt_bench.training.trainer.Trainer.train_step", lambda *_: pytest.fail("trained again")
     )
     monkeypatch.setattr(
-        "mapt_bench.training.seen_videos.see_frame", lambda *_: pytest.fail("seen again")
+        "mapt_bench.training.seen_videos.see_frames", lambda *_: pytest.fail("seen again")
     )
     before = (place / "run" / "results.json").read_text()
     again = CliRunner().invoke(main, words(place, place / "run"))
