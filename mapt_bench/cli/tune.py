@@ -29,6 +29,7 @@ from mapt_bench.cli.options import (
     jobs_option,
     json_option,
     log_option,
+    map_option,
     path_type,
     print_line,
     resumable,
@@ -113,6 +114,7 @@ _video_options = add_options(
         "commas. Default: mapt,groundtruth; of --data groundtruth. Example: --segments mapt",
     ),
     dataset_option,
+    map_option,
     encoding_option,
 )
 

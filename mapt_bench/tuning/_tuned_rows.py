@@ -10,15 +10,17 @@ from mapt_bench.baselines.search_spaces import SearchSpace, check_space
 from mapt_bench.baselines.thresholds import PUBLISHED
 from mapt_bench.baselines.user_trackers import UserTracker
 from mapt_bench.data.fingerprint import maps_fingerprint, videos_fingerprint
+from mapt_bench.data.mapped import MappedVideo
 from mapt_bench.data.videos import FolderVideo
 from mapt_bench.errors import ConfigError, DataError, listed
 from mapt_bench.experiments.planning import ExperimentInputs
 from mapt_bench.experiments.plans.ablation_plan import ablation_plan
-from mapt_bench.experiments.plans.data_source import DataSource
+from mapt_bench.experiments.plans.data_source import DataSource, mapped_fingerprint
 from mapt_bench.experiments.plans.network_weights import WeightsReader
 from mapt_bench.experiments.plans.segment_sources import SegmentSource
 from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.experiments.plans.variants import added_variant
+from mapt_bench.labels import Video
 from mapt_bench.synthetic.suites import open_suite, suite_names
 from mapt_bench.tuning.frontier_config import FrontierConfig
 from mapt_bench.tuning.tuning_config import ALL_SEQUENCES, TuningConfig, allows_tuning
@@ -125,18 +127,26 @@ def of_split(source: DataSource, config: TuningConfig) -> DataSource:
     return replace(
         source,
         videos=videos,
-        fingerprint=videos_fingerprint(videos),
+        fingerprint=mapped_fingerprint(
+            videos_fingerprint([_stored(video) for video in videos]), source.class_map
+        ),
         segments=tuple(_segments_of(each, kept) for each in source.segments),
         without_truth=(),  # such sequences are of no split, because their maps would say which
     )
 
 
-def _folders(video: object, data: Path) -> tuple[str, ...]:
+def _folders(video: Video, data: Path) -> tuple[str, ...]:
     """Return the names of the folders that hold the maps of a video, from the data downwards."""
+    video = _stored(video)
     if not isinstance(video, FolderVideo) or video.maps is None:
         return ()
     path, root = video.maps.path(0).resolve(), data.resolve()
     return path.relative_to(root).parts[:-1] if path.is_relative_to(root) else path.parts[:-1]
+
+
+def _stored(video: Video) -> Video:
+    """Return a video without class map: the one that knows its files."""
+    return video.video if isinstance(video, MappedVideo) else video
 
 
 def _segments_of(segments: SegmentSource, kept: Sequence[int]) -> SegmentSource:

@@ -55,6 +55,20 @@ def test_ablate_runs_the_thresholds_that_tune_wrote(here):
     assert result["protocol"]["thresholds"].startswith("mine.json (SHA-256 ")
 
 
+def test_classes_of_the_data_are_mapped(here):
+    words = ("--tracker", "iou", "--json", "-")
+    mapped = invoke("tune", *GIVEN, *words, "--map", "common", "--out", "mapped")
+    assert mapped.exit_code == 0, mapped.stderr
+    plain = json.loads(invoke("tune", *GIVEN, *words, "--out", "plain").stdout)["data"]
+    found = json.loads(mapped.stdout)["data"]
+    assert (found["label_space"], plain["label_space"]) == ("common", "kitti-step")
+    assert (found["split"], found["sequences"]) == ("val", plain["sequences"])
+    assert found["fingerprint"] != plain["fingerprint"]
+    unknown = invoke("tune", *GIVEN, "--map", "comon")
+    assert unknown.exit_code == 2
+    assert "did you mean 'common'" in unknown.stderr
+
+
 def test_json_is_the_whole_result(here):
     outcome = invoke("tune", *GIVEN, "--tracker", "iou", "--out", "run", "--json", "-")
     assert json.loads(outcome.stdout) == json.loads((here / "run" / "tuning.json").read_text())

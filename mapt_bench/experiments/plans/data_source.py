@@ -152,7 +152,7 @@ def suite_source(
         videos=videos,
         labels=videos[0].info.labels,
         segments=kinds,
-        fingerprint=_fingerprint(str(frozen_fingerprint(suite)), mapped),
+        fingerprint=mapped_fingerprint(str(frozen_fingerprint(suite)), mapped),
         class_map=_with_saved(mapped, kinds),
         suite={"name": suite.name, "version": suite.version},
         groups={
@@ -207,7 +207,7 @@ def folder_source(
         videos=videos,
         labels=videos[0].info.labels,
         segments=kinds,
-        fingerprint=_fingerprint(videos_fingerprint(with_truth), mapped),
+        fingerprint=mapped_fingerprint(videos_fingerprint(with_truth), mapped),
         class_map=_with_saved(mapped, kinds),
         without_truth=tuple(video.info.name for video in found if not video.has_truth),
     )
@@ -254,7 +254,7 @@ def _with_saved(mapped: MappedData | None, segments: Sequence[SegmentSource]) ->
     return replace(mapped, sides={**mapped.sides, "prediction": entry})
 
 
-def _fingerprint(videos: str, mapped: MappedData | None) -> str:
+def mapped_fingerprint(videos: str, mapped: MappedData | None) -> str:
     """Return the fingerprint of videos with the class maps that change them."""
     if mapped is None:
         return videos
