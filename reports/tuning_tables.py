@@ -2,11 +2,14 @@
 
 import math
 import textwrap
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from mapt_bench.errors import counted
+from mapt_bench.reports.difference_tables import ALONE, CORRECTED
 from mapt_bench.reports.skipped_notes import skipped_notes
-from mapt_bench.reports.tables import Column, Table
+from mapt_bench.reports.tables import Column, Table, format_cell
 
 __all__ = ["tuning_scores", "tuning_tables"]
 
@@ -21,8 +24,10 @@ def tuning_tables(result: Mapping[str, Any], width: int | None = None) -> list[T
         result: Schema ``mapt-bench/tuning/1``.
         width: Characters of a line, to which settings are shortened. ``None`` keeps them whole.
     """
-    held_out = [_held_out_table(result)] if result["held_out"] else []
-    return [_best_table(result, width), *held_out]
+    found = result["held_out"] or {}
+    held_out = [_held_out_table(result)] if found else []
+    winner = [_winner_table(found)] if found.get("winner") else []
+    return [_best_table(result, width), *held_out, *winner]
 
 
 def tuning_scores(result: Mapping[str, Any]) -> dict[str, float]:
@@ -100,11 +105,46 @@ def _held_out_table(result: Mapping[str, Any]) -> Table:
         f"{len(found['folds'])} folds of {sizes} sequences. Chosen: settings chosen on all "
         "sequences, scored on them.",
         "Held out: each sequence, settings chosen without it. Optimism: chosen minus held out.",
-        f"Behind: distance to {first['tracker']}, the best on held-out sequences. Intervals: 95 %.",
+        f"Behind: distance to {first['tracker']}, which is chosen as the best on these sequences. "
+        "Intervals: 95 %.",
         *([f"No intervals: {withheld}."] if withheld else []),
     )
     title = "On sequences that the settings were not chosen on"
     return Table(title, columns, rows, notes, name="held_out")
+
+
+def _winner_table(found: Mapping[str, Any]) -> Table:
+    """Return the lead over each tracker if the winner is chosen outside of each fold, too."""
+    winner = found["winner"]
+    rows = tuple(
+        (
+            each["tracker"],
+            each["reference_value"],
+            each["difference"],
+            _span(each["interval"]),
+            each["p_value"],
+            each["p_adjusted"],
+        )
+        for each in winner["leads"]
+    )
+    columns = (
+        Column("Tracker"),
+        Column("Held out", "percent"),
+        Column("Lead", "points"),
+        Column("Lead CI"),
+        Column(ALONE, "number"),
+        Column(CORRECTED, "number"),
+    )
+    wins = Counter(winner["trackers"])
+    told = ", ".join(f"{name} in {counted(count, 'fold')}" for name, count in wins.most_common())
+    reached = format_cell(winner["held_out"], "percent")
+    notes = (
+        f"Winner of each fold, best on the other sequences: {told}. Held-out score: {reached}.",
+        "Lead: this score minus that of the tracker, paired over sequences. Intervals: 95 %. "
+        f"{CORRECTED}: corrected for {counted(winner['comparisons'], 'comparison')}.",
+    )
+    title = "Winner and settings chosen on the other folds"
+    return Table(title, columns, rows, notes, name="winner")
 
 
 def _distance(entry: Mapping[str, Any]) -> float:
@@ -115,9 +155,13 @@ def _distance(entry: Mapping[str, Any]) -> float:
 def _interval(entry: Mapping[str, Any], measure: str) -> str | None:
     """Return an interval in percent or points. The best tracker has none behind itself."""
     found = entry["intervals"][measure]
-    if "low" not in found or (measure == "behind" and entry["behind"] == 0):
+    return None if measure == "behind" and entry["behind"] == 0 else _span(found)
+
+
+def _span(interval: Mapping[str, Any]) -> str | None:
+    if "low" not in interval:
         return None
-    return f"{100 * found['low']:.1f} to {100 * found['high']:.1f}"
+    return f"{100 * interval['low']:.1f} to {100 * interval['high']:.1f}"
 
 
 def _title(result: Mapping[str, Any]) -> str:

@@ -3,6 +3,9 @@
 For each fold of sequences a search of its own sees the other sequences only, and its best settings
 are scored on the fold. Put together, these scores cover every sequence once (Varma and Simon 2006,
 "Bias in error estimation when using cross-validation for model selection", BMC Bioinformatics 7).
+
+The best tracker of these scores is chosen on them. So a second score chooses the tracker, too, on
+the sequences outside of each fold.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,12 +21,20 @@ from mapt_bench.experiments.plans.data_source import DataSource
 from mapt_bench.labels import LabelSpace
 from mapt_bench.metrics import SequenceSums, recovery_counts
 from mapt_bench.metrics.arithmetic import defined
-from mapt_bench.metrics.bootstrap import bootstrap_intervals
+from mapt_bench.metrics.bootstrap import bootstrap_intervals, holm, paired_differences
 from mapt_bench.metrics.uncertainty import ScoreStatistics
 from mapt_bench.tuning.setting_scores import PAT_TERMS, counted_pat
 from mapt_bench.tuning.tuning_config import RECOVERY_SCORES, Objective, recovery_scores
 
-__all__ = ["Parts", "SequencePart", "folds_of", "held_out_results", "joined_parts", "parts_of"]
+__all__ = [
+    "Parts",
+    "SequencePart",
+    "folds_of",
+    "held_out_results",
+    "joined_parts",
+    "parts_of",
+    "winner_results",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -224,3 +235,88 @@ def held_out_results(
         }
         for at, name in enumerate(names)
     ]
+
+
+def winner_results(
+    winners: Sequence[int],
+    held_out: Sequence[Parts],
+    folds: Sequence[Sequence[int]],
+    labels: LabelSpace,
+    objective: Objective,
+    *,
+    names: Sequence[str],
+    windows: Sequence[int],
+    seed: int,
+) -> dict[str, Any]:
+    """Return what choosing the winner outside of each fold reaches, beside every tracker.
+
+    Args:
+        winners: Position of the tracker of each fold that is best on the other sequences.
+        held_out: Parts of each sequence under the settings that were chosen without it, of each
+            tracker.
+        folds: Sequences of each fold.
+        labels: Label space of the sums.
+        objective: What is maximised.
+        names: Names of the trackers.
+        windows: Window sizes of VPQ in the sums.
+        seed: Seed of the resampling and of the permutations.
+
+    Returns:
+        ``trackers`` (winner of each fold), ``held_out`` (the score of this choice, ``None`` if it
+        is undefined), ``comparisons`` (their number), ``correction`` and ``leads``: for each
+        tracker ``tracker`` and the fields of
+        :class:`~mapt_bench.metrics.bootstrap.PairedDifference` of the choice minus the tracker,
+        with ``p_adjusted`` (Holm). A tracker that wins every fold has no p value: it is the choice.
+    """
+    chosen = joined_parts([held_out[at] for at in winners], folds)
+    leads: list[dict[str, Any]] = []
+    for at, name in enumerate(names):
+        found = _lead(chosen, held_out[at], labels, objective, windows, seed)
+        if set(winners) == {at}:
+            found["p_value"] = None
+        leads.append({"tracker": name, **found})
+    p_values = [each["p_value"] for each in leads]
+    for each, adjusted in zip(leads, holm(p_values), strict=True):
+        each["p_adjusted"] = adjusted
+    return {
+        "trackers": [names[at] for at in winners],
+        "held_out": leads[0]["value"],
+        "comparisons": sum(p is not None for p in p_values),
+        "correction": "Holm",
+        "leads": leads,
+    }
+
+
+def _lead(
+    own: Parts,
+    other: Parts,
+    labels: LabelSpace,
+    objective: Objective,
+    windows: Sequence[int],
+    seed: int,
+) -> dict[str, Any]:
+    """Return the paired difference of the objective between two sets of parts."""
+    sequences = sorted(next(iter(own.values())))
+    size = len(sequences)
+    both: Parts = {
+        name: {
+            first + at: parts[name][sequence]
+            for first, parts in ((0, own), (size, other))
+            for at, sequence in enumerate(sequences)
+        }
+        for name in own
+    }
+    objectives = _Objectives([both], labels, objective, windows)
+
+    def of_counts(given: Sequence[int], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        whole = np.zeros((len(counts), 2 * size), dtype=np.int64)
+        whole[:, list(given)] = counts
+        return objectives.values(whole)
+
+    def of_units(given: Sequence[int]) -> NDArray[np.float64]:
+        return np.asarray(objectives.values(np.bincount(given, minlength=2 * size)[None])[0])
+
+    (found,) = paired_differences(
+        range(size), range(size, 2 * size), of_units, of_counts=of_counts, seed=seed
+    )
+    return found.to_dict()

@@ -35,7 +35,13 @@ from mapt_bench.tuning._tuning_result import (
     trial_lines,
     tuning_result,
 )
-from mapt_bench.tuning.held_out import folds_of, held_out_results, joined_parts, parts_of
+from mapt_bench.tuning.held_out import (
+    folds_of,
+    held_out_results,
+    joined_parts,
+    parts_of,
+    winner_results,
+)
 from mapt_bench.tuning.samplers import (
     Settings,
     described_sampler,
@@ -233,10 +239,11 @@ def _held_out(
         for each in whole
     }
     names = [each.row.associator for each in whole]
+    parts = [joined_parts([each.parts["best"] for each in of_folds[name]], folds) for name in names]
     entries = held_out_results(
         [each.parts["start"] for each in whole],
         [each.parts["best"] for each in whole],
-        [joined_parts([each.parts["best"] for each in of_folds[name]], folds) for name in names],
+        parts,
         source.labels,
         objective,
         names=names,
@@ -246,7 +253,21 @@ def _held_out(
     for entry in entries:
         entry["settings"] = [dict(each.best.settings) for each in of_folds[entry["tracker"]]]
     sequences = [[source.videos[at].info.name for at in fold] for fold in folds]
-    return {"folds": sequences, "trackers": entries}
+    searches = zip(*(of_folds[name] for name in names), strict=True)
+    winner = winner_results(
+        [
+            max(range(len(names)), key=[each.best.value for each in fold].__getitem__)
+            for fold in searches
+        ],
+        parts,
+        folds,
+        source.labels,
+        objective,
+        names=names,
+        windows=config.vpq_windows,
+        seed=config.seed,
+    )
+    return {"folds": sequences, "trackers": entries, "winner": winner}
 
 
 def _next_settings(tracker: TunedTracker, count: int) -> list[Settings]:

@@ -14,7 +14,7 @@ from mapt_bench.experiments.plans.segment_sources import MILD_NOISE
 from mapt_bench.reports.tuning_plot import plot_tuning
 from mapt_bench.reports.tuning_tables import tuning_scores, tuning_tables
 from mapt_bench.tuning import tuning_run
-from mapt_bench.tuning.held_out import SequencePart, folds_of, held_out_results
+from mapt_bench.tuning.held_out import SequencePart, folds_of, held_out_results, winner_results
 from mapt_bench.tuning.tuning_config import MOST_TRIALS, Objective, TuningConfig
 from mapt_bench.tuning.tuning_run import tune
 
@@ -74,6 +74,62 @@ def test_values_are_those_of_the_pooled_sequences(folded):
         low, high = (entry["intervals"]["held_out"][end] for end in ("low", "high"))
         assert low <= entry["held_out"] <= high
     assert min(entry["behind"] for entry in result["held_out"]["trackers"]) == 0
+
+
+def test_the_winner_of_a_fold_is_chosen_on_the_other_sequences(folded):
+    folder, result = folded
+    winner = result["held_out"]["winner"]
+    lines = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
+    for fold, name in enumerate(winner["trackers"]):
+        own = [line for line in lines if line.get("fold") == fold]
+        assert name == max(own, key=lambda line: line["value"])["tracker"]
+    for lead, entry in zip(winner["leads"], result["held_out"]["trackers"], strict=True):
+        assert lead["reference_value"] == pytest.approx(entry["held_out"])
+        assert lead["difference"] == pytest.approx(winner["held_out"] - entry["held_out"])
+        assert lead["n"] == 6
+    table = tuning_tables(result)[2]
+    assert table.name == "winner"
+    assert [row[0] for row in table.rows] == ["sort", "copy"]
+
+
+def winners_of(values, winners):
+    """``values``: recovered of four reappearances, by tracker and sequence."""
+
+    def parts(counts):
+        found = {at: SequencePart((), np.array([n, 4, n, n])) for at, n in enumerate(counts)}
+        return {"noisy": found}
+
+    return winner_results(
+        winners,
+        [parts(counts) for counts in values],
+        [(0, 1, 2), (3, 4, 5)],
+        KITTI,
+        Objective.parse("recovery_recall"),
+        names=["sort", "copy", "iou"],
+        windows=(1,),
+        seed=0,
+    )
+
+
+def test_a_winner_that_changes_can_be_behind_the_best_tracker():
+    found = winners_of([(3, 3, 3, 1, 1, 1), (1, 1, 1, 3, 3, 3), (2, 2, 2, 2, 2, 2)], [1, 0])
+    assert found["trackers"] == ["copy", "sort"]
+    assert found["held_out"] == 0.25
+    leads = [each["difference"] for each in found["leads"]]
+    assert leads == [-0.25, -0.25, -0.25]
+    assert found["comparisons"] == 3
+
+
+def test_leads_are_paired_and_corrected_for_their_number():
+    found = winners_of([(4, 3, 4, 3, 4, 3), (2, 1, 2, 1, 2, 1), (1, 1, 1, 1, 1, 1)], [0, 0])
+    own, *others = found["leads"]
+    assert (own["difference"], own["p_value"], own["p_adjusted"]) == (0, None, None)
+    assert found["comparisons"] == 2
+    for each in others:
+        assert each["p_value"] == 2 / 2**6  # all six signs are alike
+        assert each["p_adjusted"] == 2 * each["p_value"]
+    assert others[0]["interval"]["low"] == pytest.approx(0.5)
+    assert others[0]["difference"] == pytest.approx(0.5)
 
 
 def test_random_search_takes_no_further_units_for_folds(folded, tmp_path):
