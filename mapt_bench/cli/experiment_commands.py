@@ -352,8 +352,8 @@ def sweep_interval(**options: Any) -> int:  # noqa: ANN401 - what click collects
 
     TAUS are whole numbers of frames, separated by commas. Without --drop and --pair, both sweeps
     run with 1,2,3,5. Scores at different tau are not comparable by themselves, so each tau has two
-    reference rows: copying the last masks, and the oracle. Each head of MAPT has a row, and each
-    flow network that you name.
+    reference rows: copying the last masks, and the oracle. Each head of MAPT has a row, and so
+    have both heads, the fusion of the paper, and each flow network that you name.
 
     --train answers another question: which interval to train at, and which to run at. It fine-tunes
     MAPT's heads at each training interval, and runs them at each inference interval (--pair), at
@@ -413,9 +413,9 @@ Examples:
 def stress(**options: Any) -> int:  # noqa: ANN401 - what click collects
     """Evaluate trackers under occlusion, fast motion, look-alikes or image corruption.
 
-    The rows are MAPT's heads, alone and together, under occlusion also in other fusion orders, and
-    the baselines. The kind 'failures' has one table of MAPT's rows under rapid motion, occlusion,
-    look-alikes and blur. --weights none runs without MAPT, which is much faster.
+    The rows are MAPT's heads, alone and together, under occlusion and motion also in other fusion
+    orders, and the baselines. The kind 'failures' has one table of MAPT's rows under rapid
+    motion, occlusion, look-alikes and blur. --weights none runs without MAPT, which is much faster.
 
     The result has scores by level; association accuracy by visible fraction and by length of the
     occlusion gap; recovery after occlusion, with its precision; and, for motion, the break point:

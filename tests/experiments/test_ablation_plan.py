@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from helpers.experiment_networks import named_flow, named_mapt
 
@@ -213,7 +215,8 @@ def test_without_mapt_the_cues_without_a_network_take_its_place():
 def test_sweeps_have_a_line_for_each_head():
     plan = interval_plan(mapt=MAPT, flow_weights=(RAFT,), memory=2)
     drop, pair = plan.sweeps
-    lines = ("mapt:motion", "mapt:appearance", "mapt", "flow:dis", "flow:raft-small", "flow:exact")
+    mapt = ("mapt:motion", "mapt:appearance", "mapt:paper", "mapt")
+    lines = (*mapt, "flow:dis", "flow:raft-small", "flow:exact")
     boxes = ("copy", "iou", "sort", "bytetrack")
     assert drop.variants == (*(f"{name}+memory=2" for name in (*boxes, *lines)), "oracle")
     assert pair.variants == (*(f"{name}+memory=2" for name in ("copy", *lines)), "oracle")
@@ -221,6 +224,8 @@ def test_sweeps_have_a_line_for_each_head():
     memory = {row.name: (row.memory, row.mapt) for row in plan.variants}
     assert memory["mapt+memory=2"] == (2, MAPT)
     assert memory["flow:dis+memory=2"] == (2, None)
+    one_head = interval_plan(mapt=replace(MAPT, has_appearance=False))
+    assert "mapt:paper" not in names(one_head)
     without = interval_plan(mapt=MAPT)
     assert without.reference == "copy"
     assert {row.memory for row in without.variants} == {0, None}

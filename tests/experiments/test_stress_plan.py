@@ -28,8 +28,9 @@ def test_level_0_is_run_once_for_all_stressors():
     assert len(plan.cells) == 3 * len(plan.variants)
 
 
-def test_orders_of_fusion_are_crossed_with_occlusion_alone():
-    assert {"both:appearance-first", "both:simultaneous"} <= set(names(stress_plan("occlusion")))
+def test_orders_of_fusion_are_crossed_with_occlusion_and_motion():
+    for kind in ("occlusion", "motion"):
+        assert {"both:appearance-first", "both:simultaneous"} <= set(names(stress_plan(kind)))
     assert not {"both:appearance-first", "both:simultaneous"} & set(names(stress_plan("image")))
 
 
@@ -110,8 +111,9 @@ def of_mapt(plan):
     return [name for name in names(plan) if name.startswith("mapt")]
 
 
-def test_mapt_has_its_heads_everywhere_and_its_orders_under_occlusion():
-    assert of_mapt(stress_plan("motion", mapt=weights())) == HEADS
+def test_mapt_has_its_heads_everywhere_and_its_orders_under_occlusion_and_motion():
+    assert of_mapt(stress_plan("image", mapt=weights())) == HEADS
+    assert of_mapt(stress_plan("motion", mapt=weights())) == [*HEADS, *ORDERS]
     plan = stress_plan("occlusion", mapt=weights(), memory=4)
     assert [row.memory for row in plan.variants if row.mapt] == [4] * 6
     assert [name.replace("+memory=4", "+memory") for name in of_mapt(plan)] == [*HEADS, *ORDERS]

@@ -54,7 +54,8 @@ def interval_plan(
         drop: Intervals of the sweep with dropped frames. ``None`` omits it.
         pair: Intervals of the sweep with pairing intervals. ``None`` omits it.
         memory: Track memory in frames, in every row that supports memory.
-        mapt: Weights of MAPT, with one row for each head. ``None`` plans the cues without MAPT.
+        mapt: Weights of MAPT, with one row for each head, for both, and for the fusion of the
+            paper. ``None`` plans the cues without MAPT.
         flow_weights: Weights of flow networks, with one row each.
         thresholds: Thresholds of the rows.
         left_out: Flow networks with shipped weights. Those without a row are listed as skipped.
@@ -106,7 +107,7 @@ def _rows(
     flow_weights: Sequence[NetworkWeights],
 ) -> list[Variant]:
     copy, *baselines = BASELINES
-    cues = HAND_CRAFTED if mapt is None else (*mapt_heads(mapt), flow_variant("flow:dis"))
+    cues = HAND_CRAFTED if mapt is None else (*_heads_and_paper(mapt), flow_variant("flow:dis"))
     chosen = (
         replace(copy, group="reference"),
         *baselines,
@@ -116,6 +117,13 @@ def _rows(
         ORACLE,
     )
     return [with_and_without_memory(row, memory)[-1 if memory else 0] for row in chosen]
+
+
+def _heads_and_paper(mapt: MaptWeights) -> tuple[Variant, ...]:
+    """Return the rows of the heads, and of the paper's fusion if the weights have both heads."""
+    motion, appearance, both = mapt_heads(mapt)
+    paper = mapt_fusions(mapt)[:1] if mapt.has_motion and mapt.has_appearance else ()
+    return (motion, appearance, *paper, both)
 
 
 def _names(variants: Sequence[Variant]) -> tuple[str, ...]:
@@ -165,9 +173,9 @@ def stress_plan(
 
     Every tracker runs on the unchanged videos (level 0), and with every stressor at every level.
     Copying the last masks and the oracle are the references of each level. All rows of MAPT have
-    memory. Occlusion tests also have the rows of other fusion orders. A test of failures has only
-    the references and the rows of MAPT, in all fusion orders. Without MAPT, the cues without a
-    network replace them.
+    memory. Tests of occlusion and motion also have the rows of other fusion orders. A test of
+    failures has only the references and the rows of MAPT, in all fusion orders. Without
+    MAPT, the cues without a network replace them.
 
     Args:
         kind: ``"occlusion"``, ``"motion"``, ``"similarity"``, ``"image"``, or ``"failures"`` for
@@ -256,7 +264,7 @@ def _kinds(kind: str) -> Sequence[str]:
 def _variants(kind: str, memory: int, mapt: MaptWeights | None) -> tuple[Variant, ...]:
     copy, *baselines = BASELINES
     reference = replace(copy, group="reference", memory=0)
-    orders = kind in ("occlusion", FAILURES)
+    orders = kind in ("occlusion", "motion", FAILURES)
     fusions = HAND_CRAFTED_FUSIONS if orders and mapt is None else ()
     own = () if mapt is None else _mapt_rows(mapt, memory, orders=orders)
     if kind == FAILURES:
