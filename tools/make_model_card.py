@@ -52,9 +52,9 @@ real video (`--segments groundtruth` or a folder). For results on real data, tra
 _TAIL = """\
 ## Reproduce the weights
 
-`mapt-compact` comes from the recipes `mapt-compact` and `mapt-compact-clips`
-([commands](training.md#the-compact-model-in-three-commands)) with the seeds and steps above. The
-other weights are of the recipe with their name. A stopped training resumes.
+`mapt-compact` comes from the recipes `mapt-compact` and `mapt-compact-clips` with the seeds and
+steps above ([commands](training.md#the-training-of-the-shipped-weights)). The other weights are of
+the recipe with their name. A stopped training resumes.
 
 `python tools/ship_weights.py RUN NAME` puts the result of a training into the package, and
 `python tools/measure_weights.py NAME val bench` measures it. The logs are in
