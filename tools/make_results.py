@@ -9,10 +9,13 @@ r"""Write the pages of results from finished runs: results, model card, table of
 Every number on these pages comes from a run. Writes docs/results.md and benchmarks/seeds/reach.json
 (by benchmarks/reach.py, and the tables of the first run between two comments), the scores on the
 cards of the shipped weights that a run used, docs/model_card.md (by tools/make_model_card.py), and
-the table between two comments of README.md.
+the table between two comments of README.md. The prose in docs/results.head.md, with its table of
+targets, is typed by hand. Its figures with a decimal point that no table of the page has are
+printed, to be checked.
 """
 
 import argparse
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -55,6 +58,7 @@ _RESULTS_ROWS = (
 _SCORES = ("PAT", "PQ", "TQ", "STQ", "AssA", "IDSW")
 _QUICK_BEGIN, _BENCH_BEGIN = "<!-- table of the default job -->", "<!-- tables of the first run -->"
 _END = "<!-- end of the table -->"
+_FIGURE = re.compile(r"(?<![\d.])\d+\.\d+(?!\d|\.\d)")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -93,7 +97,37 @@ def _write_results(runs: Sequence[Path], shift: Iterable[Path]) -> None:
         raise DataError("benchmarks/reach.py could not read the runs; see its message above")
     page = ROOT / "docs" / "results.md"
     tables = "\n\n".join(headline_tables(read_run(runs[0]), _RESULTS_ROWS))
-    write_text(page, with_table(page.read_text(encoding="utf-8"), tables, page, _BENCH_BEGIN))
+    text = with_table(page.read_text(encoding="utf-8"), tables, page, _BENCH_BEGIN)
+    write_text(page, text)
+    head = (ROOT / "docs" / "results.head.md").read_text(encoding="utf-8")
+    if missing := figures_in_no_table(head, text):
+        print(
+            "docs/results.head.md: figures that no table of docs/results.md has, check them by "
+            f"hand: {', '.join(missing)}",
+            file=sys.stderr,
+        )
+
+
+def figures_in_no_table(typed: str, page: str) -> list[str]:
+    """Return the figures of a text that are not in a table of runs, not even rounded.
+
+    Args:
+        typed: Text with figures that were typed by hand.
+        page: Page with the tables: those of the first run, and all below the heading of targets.
+
+    Returns:
+        Figures with a decimal point, as typed, in the order of the text. Code, links and signs do
+        not count.
+    """
+    tables = page.partition(_BENCH_BEGIN)[2].partition(_END)[0]
+    tables += page.partition("\n## The targets\n")[2]
+    known = [float(each) for each in _FIGURE.findall(tables)]
+    prose = re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)", " ", typed, flags=re.DOTALL)
+    return [
+        each
+        for each in dict.fromkeys(_FIGURE.findall(prose))
+        if all(abs(float(each) - value) > 0.501 * 10 ** -len(each.split(".")[1]) for value in known)
+    ]
 
 
 def read_run(folder: Path) -> Mapping[str, Any]:

@@ -107,7 +107,9 @@ _KITTI = {
 
 _HISTORY = (
     "In the training videos of version 1, 21.6% of all things were small, 23.4% hardly visible "
-    "and 21.3% hidden."
+    "and 21.3% hidden. These are pooled over splits and kinds. The pooled share of small things "
+    "rose to 28.9%, but on realistic streets alone it is 19.5%. The shares of version 1 by kind, "
+    "and those of other suites, were not measured."
 )
 """What version 1 of the suites had, measured the same way; release 0.2.0 generates it."""
 

@@ -87,6 +87,15 @@ def test_only_the_text_between_the_comments_is_replaced(pages, tmp_path):
         pages.with_table("# Title\n", "| new |", tmp_path, begin)
 
 
+def test_typed_figures_that_no_table_has_are_found(pages):
+    page = (
+        f"Typed 9.99.\n\n{pages._BENCH_BEGIN}\n\n| mapt | 58.04 [56.44, 59.68] |\n\n{pages._END}\n"
+        "\n## The targets\n\n| seed0 | +1.62 |\n"
+    )
+    typed = "Of 58.0 and 1.62, `5.5` [page](x-7.7.md) and torch 2.14.1. But 1.63, 58.1 and 9.99."
+    assert pages.figures_in_no_table(typed, page) == ["1.63", "58.1", "9.99"]
+
+
 def test_a_run_that_has_not_ended_is_refused(pages, tmp_path):
     with pytest.raises(DataError, match="run the experiment until it ends"):
         pages.read_run(tmp_path)
