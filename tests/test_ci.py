@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 
 import click
 import pytest
@@ -63,6 +64,29 @@ def test_scripts_call_commands_and_options_that_exist():
         unknown = {word for word in words if word.startswith("-")} - options
         assert not unknown, (name, unknown)
     assert called >= {"ablate", "compare"}
+
+
+def test_the_loggers_are_tested():
+    """Tests of loggers skip themselves where a logger is not installed."""
+    jobs = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text())["jobs"]
+    steps = {name: [each.get("run", "") for each in job["steps"]] for name, job in jobs.items()}
+    pinned = next(
+        word
+        for word in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+            "optional-dependencies"
+        ]["logging"]
+        if word.startswith("tensorboard")
+    )
+    gate = (ROOT / ".ci/run").read_text().splitlines()
+    for lines in (gate, steps["tests"]):
+        assert any("install" in line and f'"{pinned}"' in line for line in lines)
+    assert 'pip install -e ".[test,logging]"' in steps["logging"]
+    tested = next(line.split()[1] for line in steps["logging"] if line.startswith("pytest"))
+    text = (ROOT / tested).read_text()
+    assert {name for name in ("mlflow", "wandb") if f'importorskip("{name}' in text} == {
+        "mlflow",
+        "wandb",
+    }
 
 
 def test_the_scripts_are_read():
