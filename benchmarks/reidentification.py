@@ -2,7 +2,7 @@
 
 Ground-truth things of synthetic videos are described, frame by frame and without knowledge of other
 frames. Then each thing is compared with the things of its class in an earlier frame of its video.
-Choices are made on val. Never run this on a suite for reporting.
+Choices are made on val. Suites for reporting are refused, as by mapt-bench tune.
 
     python benchmarks/reidentification.py --weights runs/compact/weights.safetensors
     python benchmarks/reidentification.py --videos 32 --json -
@@ -38,10 +38,11 @@ from mapt_bench.labels import Frame, LabelSpace, Video
 from mapt_bench.model import MAPT, load_mapt
 from mapt_bench.reports.table_formats import print_table
 from mapt_bench.reports.tables import Column, Table
-from mapt_bench.synthetic.suites import open_suite
+from mapt_bench.synthetic.suites import is_suite, open_suite
 from mapt_bench.tracking import FrameSegments
 from mapt_bench.training.clips import frame_targets
 from mapt_bench.training.sources import spread
+from mapt_bench.tuning.tuning_config import TUNING_SUITES, allows_tuning
 
 LEAST_PX = 16
 SIZES = (16, 112, 450, 1800)
@@ -51,7 +52,6 @@ GAPS = (1, 2, 4, 7, 11)
 """Lower limits of the groups by gap, in frames; the last one is the end."""
 
 _SLIVER = 1 / 3
-_REPORTING = ("bench", "quick", "shift")
 
 Rows = NDArray[np.float32]
 
@@ -251,8 +251,9 @@ def table_of(rows: Sequence[dict[str, Any]], names: Sequence[str], title: str) -
 @click.option("--json", "json_path", help="Write all figures here; - is stdout.")
 def main(weights: tuple[str, ...], suite: str, videos: int, json_path: str | None) -> None:
     """Describe, compare, print."""
-    if suite.partition("@")[0] in _REPORTING:
-        raise click.UsageError(f"{suite} is for reporting; choose on val or shift-val")
+    if is_suite(suite) and not allows_tuning(suite):
+        known = ", ".join(TUNING_SUITES)
+        raise click.UsageError(f"{suite} is for reporting; choose on one of {known}")
     torch.set_num_threads(1)
     if json_path not in (None, "-"):
         check_writable(Path(str(json_path)))

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from mapt_bench.synthetic.suites import suite_names
+from mapt_bench.tuning.tuning_config import TUNING_SUITES
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
@@ -49,16 +52,18 @@ def test_pairs_queries_sizes_and_slivers_by_hand(reidentification):
     assert reidentification.compared([first, nothing, nothing], ["mine"]) == []
 
 
-def test_a_suite_for_reporting_is_refused(reidentification):
-    result = CliRunner().invoke(reidentification.main, ["--suite", "bench"])
+@pytest.mark.parametrize("suite", [*sorted({*suite_names()} - {*TUNING_SUITES}), "tiny@2"])
+def test_a_suite_for_reporting_is_refused(reidentification, suite):
+    words = ["--suite", suite, "--videos", "0"]
+    result = CliRunner().invoke(reidentification.main, words)
     assert result.exit_code == 2
-    assert "bench is for reporting" in result.output
+    assert f"{suite} is for reporting; choose on one of val, shift-val, train" in result.output
 
 
 def test_colours_and_hand_crafted_appearance_are_measured(reidentification, tmp_path):
     path = tmp_path / "found.json"
     done = CliRunner().invoke(
-        reidentification.main, ["--suite", "tiny", "--videos", "1", "--json", str(path)]
+        reidentification.main, ["--suite", "val", "--videos", "1", "--json", str(path)]
     )
     assert done.exit_code == 0, done.output
     row = json.loads(path.read_text())["rows"][0]
