@@ -38,12 +38,16 @@ _OWN_NAMES = {
     "track": frozenset({_DATASET, "panoptic_maps"}),
     "synth": frozenset({_DATASET, "world.json", "images", "panoptic_maps", "known"})
     | {"backward_flow", "forward_flow"},
-    "tune": frozenset({_SETUP, "tuning.json", "trials.jsonl", "thresholds.json", "segments"}),
+    "tune": frozenset({_SETUP, "tuning.json", "trials.jsonl", "thresholds.json"})
+    | {"cells", "segments"},
     "train": frozenset({"train.json", "weights.json", "weights.safetensors", "log.jsonl"})
     | {"curves.png", "checkpoints", "seen"},
-    **dict.fromkeys(("ablate", "frontier", "run", "stress", "sweep-interval"), _RUN),
+    **dict.fromkeys(("ablate", "frontier", "run", "stress"), _RUN),
+    "sweep-interval": _RUN | {"heads", "seen"},
 }
-"""Files and folders by which commands know their output folders again, or the data in them."""
+"""Files and folders by which commands know their output folders again, or the data in them. The
+names are repeated here, because the modules that define them load NumPy, SciPy or torch, and every
+command loads this one first. A test compares them."""
 
 _RESULT_READERS = frozenset({"compare", "flops", "history", "report"})
 """Commands whose folders hold results. Those of other commands hold frames."""

@@ -11,8 +11,18 @@ from click.testing import CliRunner
 from helpers.commands import write_two_walks
 
 from mapt_bench.cli import main
-from mapt_bench.cli.inputs import OUTPUTS
+from mapt_bench.cli.inputs import _OWN_NAMES, OUTPUTS
 from mapt_bench.cli.options import checked_output
+from mapt_bench.cli.run_and_show import PLAN_NAME
+from mapt_bench.data import folder_layout
+from mapt_bench.experiments import running
+from mapt_bench.experiments.engine import _run_folder
+from mapt_bench.experiments.matrix_plan import Heads
+from mapt_bench.intervals import matrix_run
+from mapt_bench.results import run_folders
+from mapt_bench.synthetic import video_export
+from mapt_bench.training import run
+from mapt_bench.tuning import tuning_run
 
 FRAME = "DATA/panoptic_maps/val/a/000001.png"
 RESULT = "runs/mine/results.json"
@@ -298,3 +308,25 @@ def test_an_output_folder_inside_an_input_folder_is_refused(here, words):
     assert done.exit_code == 2, done.output
     assert "which this command reads; the maps written there" in done.stderr
     assert files_of(here) == before
+
+
+def test_names_of_a_command_are_those_of_the_modules_that_write_them():
+    data = {folder_layout.DATASET_FILE, folder_layout.IMAGES_FOLDER, folder_layout.MAPS_FOLDER}
+    written = {
+        "convert": {folder_layout.DATASET_FILE},
+        "track": {folder_layout.DATASET_FILE, folder_layout.MAPS_FOLDER},
+        "synth": {*data, video_export.WORLD_FILE},
+        "train": {run.SETUP_NAME, run.WEIGHTS_NAME, run.LOG_NAME, run.CHECKPOINTS_NAME},
+        "tune": {
+            *(tuning_run.TUNING_FILE, tuning_run.TRIALS_FILE, tuning_run.THRESHOLDS_NAME),
+            *(_run_folder._SETUP, "cells", "segments"),
+        },
+    }
+    results = {run_folders.RESULTS, run_folders.INCOMPLETE, running.RESULTS_FILE}
+    in_run = {*results, running.INCOMPLETE_FILE, PLAN_NAME, _run_folder._SETUP}
+    written |= dict.fromkeys(("ablate", "frontier", "run", "stress"), in_run)
+    heads = Heads("1", 0, Path()).folder.parent.name
+    written["sweep-interval"] = {*in_run, matrix_run.RESULTS_FILE, heads, "seen"}
+    assert written.keys() == _OWN_NAMES.keys()
+    missing = {name: files - _OWN_NAMES[name] for name, files in written.items()}
+    assert not any(missing.values()), missing
