@@ -140,7 +140,7 @@ def _winner_table(found: Mapping[str, Any]) -> Table:
     reached = format_cell(winner["held_out"], "percent")
     notes = (
         f"Winner of each fold, best on the other sequences: {told}. Held-out score: {reached}.",
-        "Lead: this score minus that of the tracker, paired over sequences. Intervals: 95 %. "
+        "Lead: this score minus that of the tracker, paired over sequences. Intervals: 95 %.",
         f"{CORRECTED}: corrected for {counted(winner['comparisons'], 'comparison')}.",
     )
     title = "Winner and settings chosen on the other folds"

@@ -90,6 +90,7 @@ def test_the_winner_of_a_fold_is_chosen_on_the_other_sequences(folded):
     table = tuning_tables(result)[2]
     assert table.name == "winner"
     assert [row[0] for row in table.rows] == ["sort", "copy"]
+    assert max(map(len, table.footnotes)) <= 100
 
 
 def winners_of(values, winners):
