@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from helpers.cluster_work import TRACES
 
 import mapt_bench
@@ -63,6 +64,25 @@ class Lab:
         for process in self.processes:
             process.kill()  # the workers of a killed nanny end with it
             process.wait()
+
+
+def seeing(*binds):
+    """Return words before a command, for which files or folders lie at other places, too.
+
+    Skip the test where that is not allowed.
+
+    Args:
+        binds: Pairs of a file or folder and the place at which the command finds it.
+    """
+    mounts = [f"mount --bind '{source}' '{place}'" for source, place in binds]
+    words = ["unshare", "-r", "-m", "sh", "-c", " && ".join([*mounts, 'exec "$@"']), "sh"]
+    try:
+        works = subprocess.run([*words, "true"], check=False, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        works = False
+    if not works:
+        pytest.skip("no mount namespace for a worker of its own, with unshare -r -m")
+    return words
 
 
 def wait_for(holds, seconds=120):

@@ -1,6 +1,7 @@
 """The interval matrix on moving boxes, with an untrained small network."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from html import unescape
 import pytest
 import torch
 from click.testing import CliRunner
+from helpers.clusters import Lab, seeing
 from helpers.scenes import KITTI, Box, DrawnVideo
 from helpers.shipped_weights import put_weights
 from helpers.small_runs import COPY, plan, source
@@ -290,6 +292,27 @@ def test_the_cpu_by_name_gives_the_same_heads(place, done, tmp_path):
     assert all(torch.equal(found[name], value) for name, value in expected.items())
     setup = json.loads((tmp_path / "run" / "run.json").read_text())
     assert "device" not in setup["training"]
+
+
+def test_workers_need_neither_heads_nor_weights_of_this_machine(place, done, tmp_path):
+    _, expected = done
+    far, nothing = place / "unseen", tmp_path / "nothing"
+    far.mkdir()
+    nothing.mkdir()
+    weights = place / "small.safetensors"
+    lab = Lab(tmp_path)
+    try:
+        before = seeing((nothing, far), (os.devnull, weights))
+        lab.start_scheduler()
+        lab.start("worker", "--no-nanny", "--nthreads", "1", before=before)
+        options = ("--scheduler-file", str(lab.file), "--no-report")
+        run = CliRunner().invoke(main, [*words(place, far), *options])
+    finally:
+        lab.stop()
+    assert run.exit_code == 0, run.output
+    found = json.loads((far / "results.json").read_text())
+    del found["provenance"]
+    assert found == {name: value for name, value in expected.items() if name != "provenance"}
 
 
 def test_the_same_command_resumes_without_work(place, done, monkeypatch):

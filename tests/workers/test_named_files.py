@@ -1,6 +1,8 @@
 """Files that tasks name: those of every kind of data are noted, and workers must have the same."""
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +20,9 @@ from mapt_bench.data.png import encode_png
 from mapt_bench.data.sequences import resized
 from mapt_bench.data.writers import map_format, writer_names
 from mapt_bench.errors import DataError
+from mapt_bench.experiments.engine.unit_workers import _SettingFiles
 from mapt_bench.experiments.plans.data_source import folder_source
+from mapt_bench.experiments.plans.variant import UserCode, Variant
 from mapt_bench.labels import class_maps, label_space
 from mapt_bench.synthetic.video_export import Export, ExportedVideo, export_videos
 from mapt_bench.workers.named_files import NamedFiles, check_files, differing_files
@@ -113,6 +117,16 @@ def test_annotations_and_flow_are_noted(tmp_path):
     export_videos(Export(tmp_path / "w", (ExportedVideo(video, {}),), flow="both"))
     found = noted(open_annotated_videos(tmp_path / "w"))
     assert found == below(tmp_path / "w", "dataset.json", "world.json")
+
+
+def test_files_that_settings_of_a_tracker_name_are_noted(tmp_path):
+    file = tmp_path / "own.pt"
+    file.touch()
+    settings = (("least", 2), ("weights", str(file)))
+    code = UserCode("fingerprint", is_whole=False, files=(("weights", "hash"),))
+    own = Variant("m:T", "m:T", "added", "m:T", settings=settings, code=code)
+    units = [SimpleNamespace(variant=variant) for variant in (own, replace(own, code=None))]
+    assert noted(_SettingFiles.of(units)) == {file}
 
 
 def test_many_files_cost_little_and_small_folders_are_not_missed():

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Self
 
 from mapt_bench.baselines.rows import tracker_entry
 from mapt_bench.errors import DataError, FullDiskError, MaptBenchError, text_of
@@ -27,6 +28,7 @@ from mapt_bench.experiments.engine.unit import (
     start_tracking,
 )
 from mapt_bench.experiments.plans.data_source import DataSource
+from mapt_bench.experiments.plans.network_weights import MaptWeights
 from mapt_bench.experiments.plans.segment_sources import (
     archive_path,
     has_key,
@@ -36,6 +38,8 @@ from mapt_bench.faults import machine_fault
 from mapt_bench.files import write_bytes
 from mapt_bench.labels import PanopticMap, Video
 from mapt_bench.provenance import provenance
+from mapt_bench.tracking.link_model import linker_file
+from mapt_bench.weights import shipped_at
 from mapt_bench.workers import Lost, RemoteWorkers, Workers
 
 __all__ = ["BUG", "Failure", "Work", "Worker", "import_networks", "outcomes"]
@@ -223,18 +227,98 @@ class _SegmentsOf:
     unit: Unit
 
 
+@dataclass(frozen=True, slots=True)
+class _SentWeights:
+    """Weights of MAPT that do not ship, such as fine-tuned heads: their files travel, too.
+
+    Attributes:
+        files: The files by identity of the weights.
+    """
+
+    files: Mapping[str, _Files]
+
+    @classmethod
+    def of(cls, source: DataSource, units: Sequence[Unit]) -> Self:
+        """Read the weights that segments and units need."""
+        used = [*(each.mapt for each in source.segments), *(unit.variant.mapt for unit in units)]
+        own = {each for each in used if each is not None and shipped_at(each.path) is None}
+        return cls({_identity(each): _weights_files(each.path) for each in own})
+
+    def write(self, folder: Path) -> None:
+        """Write all files to a folder of this worker."""
+        for identity, files in self.files.items():
+            for name, content in files.items():
+                write_bytes(folder / identity / name, content)
+
+    def unit(self, unit: Unit, folder: Path) -> Unit:
+        """Return a unit whose weights lie in a folder."""
+        variant = unit.variant
+        return replace(unit, variant=replace(variant, mapt=self._moved(variant.mapt, folder)))
+
+    def source(self, source: DataSource, folder: Path) -> DataSource:
+        """Return data whose segments are detected with weights in a folder."""
+        moved = (replace(each, mapt=self._moved(each.mapt, folder)) for each in source.segments)
+        return replace(source, segments=tuple(moved))
+
+    def _moved(self, mapt: MaptWeights | None, folder: Path) -> MaptWeights | None:
+        if mapt is None or _identity(mapt) not in self.files:
+            return mapt
+        return replace(mapt, path=folder / _identity(mapt) / mapt.path.name)
+
+
+def _identity(mapt: MaptWeights) -> str:
+    return f"{mapt.sha256[:16]}-{mapt.linker[:16]}"
+
+
+def _weights_files(weights: Path) -> _Files:
+    paths = (weights, linker_file(weights))
+    return {path.name: path.read_bytes() for path in paths if path.is_file()}
+
+
+_NOWHERE = Path("weights-that-travel")
+"""Folder of such weights on the way. The client has no such files, so none are looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _SettingFiles:
+    """Files that settings of users' trackers name. Workers must have the same."""
+
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, units: Sequence[Unit]) -> Self:
+        found: dict[str, None] = {}
+        for variant in dict.fromkeys(unit.variant for unit in units):
+            settings = dict(variant.settings)
+            names = () if variant.code is None else variant.code.files
+            found |= {str(settings[name]): None for name, _ in names}
+        return cls(tuple(found))
+
+    def named_files(self) -> Iterator[tuple[Path, Sequence[str]]]:
+        """Yield the names, relative ones too: a worker opens them in its own folder."""
+        yield Path(), self.names
+
+
 class _RemoteWorker:
     """Runs units in a folder of its own, and returns the files that the client lacks.
 
     Args:
         source: Videos and segments.
         seed: Seed of segment order and faults.
+        weights: Weights that travelled here.
+        files: Files that trackers read here.
     """
 
-    def __init__(self, source: DataSource, seed: int) -> None:
+    def __init__(
+        self, source: DataSource, seed: int, weights: _SentWeights, files: _SettingFiles
+    ) -> None:
         from mapt_bench.workers.sessions import scratch_folder  # this process is a worker of Dask
 
+        del files  # they were checked
         self._folder = scratch_folder()
+        self._weights = weights
+        weights.write(self._folder / _NOWHERE)
+        source = weights.source(source, self._folder / _NOWHERE)
         self._worker = Worker(Work(source, self._folder, seed))
         self._sent: set[Path] = set()  # objects of a video travel once from each worker
 
@@ -242,9 +326,10 @@ class _RemoteWorker:
         self, task: Unit | _SegmentsOf | _Files, archive: _Files | None = None
     ) -> _Files | Failure:
         if isinstance(task, _SegmentsOf):
-            return self._read(self._worker.find_segments(task.unit))
+            return self._read(self._worker.find_segments(self._placed(task.unit)))
         if not isinstance(task, Unit):
             return task  # an archive that the client has from an earlier run
+        task = self._placed(task)
         for name, content in (archive or {}).items():
             if not (self._folder / name).exists():
                 write_bytes(self._folder / name, content)
@@ -255,6 +340,9 @@ class _RemoteWorker:
         is_new = objects.exists() and objects not in self._sent
         self._sent.add(objects)
         return self._read(unit_file(self._folder, task), *([objects] if is_new else []))
+
+    def _placed(self, unit: Unit) -> Unit:
+        return self._weights.unit(unit, self._folder / _NOWHERE)
 
     def _read(self, *paths: Path) -> _Files:
         return {path.relative_to(self._folder).as_posix(): path.read_bytes() for path in paths}
@@ -274,9 +362,15 @@ def _remote_outcomes(
             places[place] = len(finders)
             finders.append(unit)
         needed.append(places.get(place))
-    tasks = [*(_archived(work, unit) or _SegmentsOf(unit) for unit in finders), *units]
+    weights = _SentWeights.of(work.source, units)
+    sent = [weights.unit(unit, _NOWHERE) for unit in (*finders, *units)]
+    tasks = [
+        *(_archived(work, unit) or _SegmentsOf(unit) for unit in sent[: len(finders)]),
+        *sent[len(finders) :],
+    ]
     after = [*(None for _ in finders), *needed]
-    start = partial(_RemoteWorker, work.source, work.seed)
+    source = weights.source(work.source, _NOWHERE)
+    start = partial(_RemoteWorker, source, work.seed, weights, _SettingFiles.of(units))
     gpu = [
         at
         for at, task in enumerate(tasks)
