@@ -157,6 +157,7 @@ def _efficiency(plan: Plan, source: DataSource) -> dict[str, Any]:
             run_plan(plan, source, Path(folder) / "run", workers=workers)
             seconds, cpu = time.monotonic() - began, _cpu_seconds() - cpu
         found[f"{name}, s"], found[f"{name}, CPU s"] = seconds, cpu
+        found[f"{name}, speed-up"] = found["one process, s"] / seconds
         found[f"{name}, efficiency"] = found["one process, s"] / (count * seconds)
         found[f"{name}, CPU efficiency"] = found["one process, CPU s"] / cpu
     return found
