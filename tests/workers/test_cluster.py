@@ -160,7 +160,7 @@ def write_beginnings(folder, videos, frames):
 
 def test_an_ablation_with_networks_has_the_same_files(lab, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    write_beginnings(tmp_path / "WORLD", open_suite("tiny").videos[:2], 6)
+    write_beginnings(tmp_path / "WORLD", open_suite("tiny").videos[:2], 4)
     words = ("ablate", "--data", "WORLD", "--segments", "mapt", "--no-report")
     words += ("--only", "motion", "--only", "mapt")
     run(*words, "--out", "alone")
