@@ -363,10 +363,10 @@ def _remote_outcomes(
             finders.append(unit)
         needed.append(places.get(place))
     weights = _SentWeights.of(work.source, units)
-    sent = [weights.unit(unit, _NOWHERE) for unit in (*finders, *units)]
+    sent = partial(weights.unit, folder=_NOWHERE)
     tasks = [
-        *(_archived(work, unit) or _SegmentsOf(unit) for unit in sent[: len(finders)]),
-        *sent[len(finders) :],
+        *(_archived(work, unit) or _SegmentsOf(sent(unit)) for unit in finders),
+        *map(sent, units),
     ]
     after = [*(None for _ in finders), *needed]
     source = weights.source(work.source, _NOWHERE)
