@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.errors import ConfigError, DataError, wrong_schema
-from mapt_bench.files import parse_json, write_text
+from mapt_bench.files import parse_json, read_text, write_text
 
 __all__ = [
     "CUES",
@@ -311,7 +311,7 @@ def read_linker(path: Path, cues: Cues) -> LinkModel:
         DataError: If the file is missing or damaged, or has other inputs.
     """
     try:
-        data = parse_json(path.read_text(encoding="utf-8"))
+        data = parse_json(read_text(path))
         if data["schema"] != LINKER_SCHEMA:
             remedy = "fit it again with tools/fit_linker.py"
             raise DataError(wrong_schema(data["schema"], LINKER_SCHEMA, remedy=remedy), where=path)

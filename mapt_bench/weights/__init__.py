@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mapt_bench.errors import ConfigError, DataError, nearest
-from mapt_bench.files import file_sha256, parse_json
+from mapt_bench.files import file_sha256, parse_json, read_text
 
 __all__ = [
     "CARD_SCHEMA",
@@ -117,7 +117,7 @@ def weights_file(name_or_file: str | Path) -> Path:
 
 def _card(path: Path) -> dict[str, Any]:
     try:
-        card = parse_json(path.read_text(encoding="utf-8"))
+        card = parse_json(read_text(path))
     except (OSError, ValueError) as problem:
         raise DataError(
             f"the card of the shipped weights cannot be read ({problem}); reinstall the package",

@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -113,6 +114,13 @@ def test_files_that_are_no_linker_are_refused(tmp_path):
     path.write_text(json.dumps(data))
     with pytest.raises(DataError, match=r"out has shape \(1,\), expected \(2,\)"):
         read_linker(path, "motion")
+
+
+def test_a_pipe_in_place_of_a_linker_is_refused_at_once(tmp_path):
+    path = tmp_path / "w.linker.json"
+    os.mkfifo(path)
+    with pytest.raises(DataError, match=r"named pipe"):
+        read_linker(path, "both")
 
 
 def test_a_linker_lies_beside_its_weights(tmp_path):
