@@ -31,6 +31,16 @@ def reading():
     return lambda path: len(path.read_bytes())
 
 
+def reading_slowly(path):
+    """A session that knows a file and returns its size, each time after a moment."""
+
+    def read(moment):
+        time.sleep(moment)
+        return len(path.read_bytes())
+
+    return read
+
+
 def refusing():
     def refuse(task):
         with (traces() / "refused").open("a") as trace:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from helpers.cluster_work import TRACES, doubling, reading, refusing, sleeping
+from helpers.cluster_work import TRACES, doubling, reading, reading_slowly, refusing, sleeping
 from helpers.clusters import SEARCHED, Lab, seeing, wait_for
 from helpers.maps import KITTI
 from helpers.small_runs import walk, write_videos
@@ -299,6 +299,26 @@ def test_a_worker_that_sees_other_data_is_refused(data, other):
     assert "has no such file, or another one" in done.output
     assert "worker tcp://127.0.0.1" in done.output
     assert not (data / "far.json").exists()
+
+
+def test_a_worker_that_joins_late_and_sees_other_data_is_refused(tmp_path):
+    mine, other = tmp_path / "mine.txt", tmp_path / "other.txt"
+    mine.write_text("four")
+    other.write_text("others")
+    before = seeing((other, mine))
+    lab = Lab(tmp_path)
+    try:
+        lab.start_scheduler()
+        lab.start("worker", "--no-nanny", "--nthreads", "1")
+        with opened_workers(scheduler_file=lab.file) as workers:
+            results = workers.run(partial(reading_slowly, mine), [0.1] * 500)
+            assert next(results)[1] == 4
+            lab.start("worker", "--no-nanny", "--nthreads", "1", before=before)
+            with pytest.raises(DataError, match="has no such file, or another one") as caught:
+                assert {size for _, size in results} == {4}
+            assert caught.value.where == str(mine)
+    finally:
+        lab.stop()
 
 
 def test_unusable_data_are_not_tried_again(lab, cluster):
