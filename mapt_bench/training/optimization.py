@@ -57,11 +57,13 @@ def build_optimizer(model: nn.Module, settings: OptimizerSettings) -> Optimizer:
             {"params": flat, "weight_decay": 0.0, "share": share},
         ]
     groups = [group for group in groups if group["params"]]
-    # One operator for all parameters, where a device has it: hundreds of small ones otherwise.
-    fused = all(parameter.device.type in _FUSED for parameter in trained)
     if settings.name == "adamw":
+        # One operator for all parameters, where a device has it: hundreds of small ones otherwise.
+        fused = all(parameter.device.type in _FUSED for parameter in trained)
         return AdamW(groups, lr=settings.lr, fused=fused)
-    return SGD(groups, lr=settings.lr, momentum=settings.momentum, fused=fused)
+    # Not fused: that fails when a parameter has its first gradient after the first step, as those
+    # of boxes and masks have if the first clips have no objects.
+    return SGD(groups, lr=settings.lr, momentum=settings.momentum)
 
 
 def learning_rate(step: int, steps: int, base: float, settings: ScheduleSettings) -> float:

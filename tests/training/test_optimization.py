@@ -64,6 +64,23 @@ def test_sgd_has_the_papers_momentum():
     assert {group["momentum"] for group in optimizer.param_groups} == {0.9}
 
 
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_a_parameter_may_have_its_first_gradient_late(name):
+    used = nn.ParameterList([torch.zeros(2), torch.zeros(2)])
+    settings = OptimizerSettings(name=name, lr=1.0, momentum=0.5, weight_decay=0.0)
+    optimizer = build_optimizer(used, settings)
+    found = []
+    for members in ((0,), (0, 1), (0, 1)):
+        for position, each in enumerate(used):
+            each.grad = torch.ones(2) if position in members else None
+        optimizer.step()
+        found.append([each[0].item() for each in used])
+    if name == "sgd":  # speeds: 1, 1.5, 1.75
+        assert found == [[-1, 0], [-2.5, -1], [-4.25, -2.5]]
+    else:  # equal gradients: a whole learning rate in each step
+        assert found == [pytest.approx(each) for each in ([-1, 0], [-2, -1], [-3, -2])]
+
+
 def test_a_model_without_parameters_is_refused():
     with pytest.raises(ConfigError, match="no trainable parameter"):
         build_optimizer(nn.ReLU(), OptimizerSettings())
