@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 import subprocess
 import sys
 
@@ -66,6 +67,14 @@ def test_a_damaged_card_is_told(here, text):
     with pytest.raises(DataError, match="reinstall the package") as caught:
         shipped("mapt-tiny")
     assert caught.value.where == str(card)
+
+
+def test_a_pipe_in_place_of_a_card_is_refused_at_once(here):
+    card = put_weights(here).with_suffix(".json")
+    card.unlink()
+    os.mkfifo(card)
+    with pytest.raises(DataError, match="named pipe"):
+        shipped("mapt-tiny")
 
 
 def test_a_bare_word_is_a_name_and_all_else_a_path(here, tmp_path, monkeypatch):
