@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import socket
 import threading
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -11,6 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby, islice
+from multiprocessing.connection import wait as wait_for_any
 from multiprocessing.process import BaseProcess
 from typing import Any, NoReturn, Protocol, Self, TypeVar, runtime_checkable
 
@@ -23,6 +25,8 @@ _Result = TypeVar("_Result")
 
 _PORTIONS_A_WORKER = 4
 _EXIT_CODE = 1
+_SECONDS_TO_TIDY = 10.0
+_SIGNALS = 64  # most that are read at once, a byte each
 
 
 class Workers(Protocol):
@@ -216,11 +220,15 @@ def _do_nothing() -> None:
 
 
 def _do_in_process(start: bytes, tasks: Sequence[Any]) -> list[Any]:
-    if not _session or _session[0][0] != start:
-        _session.clear()  # the caches of two sessions may not fit into memory together
-        _session.append((start, pickle.loads(start)()))  # noqa: S301 - of this package's own parent
-    do = _session[0][1]
-    return [do(task) for task in tasks]
+    try:
+        if not _session or _session[0][0] != start:
+            _session.clear()  # the caches of two sessions may not fit into memory together
+            _session.append((start, pickle.loads(start)()))  # noqa: S301 - of our own parent
+        do = _session[0][1]
+        return [do(task) for task in tasks]
+    except WorkerEnd as end:  # the pool would catch it, and wait for the next task
+        _session.clear()  # which removes temporary files
+        os._exit(end.status)
 
 
 def _portions(
@@ -243,17 +251,28 @@ def end_with_parent() -> None:
     """End this process as soon as its parent process has ended, for any reason.
 
     Use it as the initializer of process pools. Otherwise the workers of a killed parent would run
-    or wait for ever. SIGTERM ends it too, after it has removed its temporary files. It does nothing
-    in a process that ``multiprocessing`` did not start.
+    or wait for ever. SIGTERM ends it too: the main thread has ten seconds to remove its temporary
+    files. It does nothing in a process that ``multiprocessing`` did not start.
     """
     parent = multiprocessing.parent_process()
     if parent is not None:
+        signals, told = socket.socketpair()
+        told.setblocking(False)
         signal.signal(signal.SIGTERM, _exit)
-        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+        signal.set_wakeup_fd(told.detach(), warn_on_full_buffer=False)
+        threading.Thread(target=_end_after, args=(parent, signals), daemon=True).start()
 
 
 class WorkerEnd(SystemExit):
-    """The end of a worker by SIGTERM, unlike ``sys.exit`` of a user's code."""
+    """The end of a worker by SIGTERM, unlike ``sys.exit`` of a user's code.
+
+    Args:
+        status: Exit status of the process.
+    """
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
 
 
 def _exit(number: int, frame: object) -> NoReturn:
@@ -261,6 +280,15 @@ def _exit(number: int, frame: object) -> NoReturn:
     raise WorkerEnd(128 + number)
 
 
-def _end_after(parent: BaseProcess) -> None:
-    parent.join()
-    os._exit(_EXIT_CODE)  # the main thread may be deep in a computation that no exception reaches
+def _end_after(parent: BaseProcess, signals: socket.socket) -> None:
+    """End this process after its parent, or some time after SIGTERM.
+
+    The exception alone may not end it: the main thread may be deep in a computation, code that it
+    calls may catch the exception, and a signal that comes just before the thread waits for a lock
+    is seen only after the wait. There is no after if the process that had the lock was killed.
+    """
+    while wait_for_any([parent.sentinel, signals]) == [signals]:
+        if signal.SIGTERM in signals.recv(_SIGNALS):
+            parent.join(_SECONDS_TO_TIDY)
+            os._exit(128 + signal.SIGTERM)
+    os._exit(_EXIT_CODE)

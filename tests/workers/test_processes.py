@@ -1,5 +1,6 @@
 """Pools of processes: they serve many calls, and a killed owner takes its workers along."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -158,6 +160,52 @@ def test_a_process_that_ended_between_two_calls_is_named_and_others_start():
         with pytest.raises(DataError, match="a worker process ended"):
             workers.run(partial(Session, "a"), range(4))
         assert len(list(workers.run(partial(Session, "a"), range(4)))) == 4
+
+
+def sleeping():
+    return sleep_and_name
+
+
+def sleep_and_name(seconds):
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def test_a_waiting_process_that_is_killed_ends_the_busy_one():
+    with Processes(2) as workers:
+        workers.begin(os.getpid)
+        results = workers.run(sleeping, [0, 600])
+        _, waiting = next(results)
+        time.sleep(1)  # until it waits for a task, and has the lock of the queue
+        os.kill(waiting, signal.SIGKILL)
+        with pytest.raises(DataError, match="a worker process ended"):
+            next(results)
+
+
+def stay(told, patience):
+    """Catch what ends a process, for as long as its parent lives."""
+    processes._SECONDS_TO_TIDY = patience
+    end_with_parent()
+    told.send("ready")
+    while True:
+        with suppress(BaseException):
+            time.sleep(600)
+            told.send("slept")
+
+
+def test_sigterm_ends_a_process_that_catches_everything():
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=stay, args=(theirs, 0.1), daemon=True)
+    process.start()
+    try:
+        assert ours.recv() == "ready"
+        process.terminate()
+        process.join(60)
+        assert process.exitcode == 128 + signal.SIGTERM
+    finally:
+        process.kill()
+        process.join()
 
 
 def test_a_process_that_ends_at_once_is_named(monkeypatch):
