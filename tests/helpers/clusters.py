@@ -21,7 +21,10 @@ HOSTILE = ("types", "random", "operator", "struct", "json", "pickle", "numpy", "
 
 
 class Lab:
-    """A cluster in a folder: its scheduler file, traces of its workers, and its processes."""
+    """A cluster in a folder: its scheduler file, traces of its workers, and its processes.
+
+    Its processes end where its ``with`` block ends.
+    """
 
     def __init__(self, folder):
         self.folder = folder
@@ -34,6 +37,12 @@ class Lab:
         for name in HOSTILE:
             text = f"open({str(self.traces / 'executed')!r}, 'a').write('{name} ')\n"
             (self.hostile / f"{name}.py").write_text(text)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *problem):
+        self.stop()
 
     def start(self, *words, before=(), **variables):
         """Start a process of Dask in the hostile folder; words before it may be given."""

@@ -300,15 +300,12 @@ def test_workers_need_neither_heads_nor_weights_of_this_machine(place, done, tmp
     far.mkdir()
     nothing.mkdir()
     weights = place / "small.safetensors"
-    lab = Lab(tmp_path)
-    try:
+    with Lab(tmp_path) as lab:
         before = seeing((nothing, far), (os.devnull, weights))
         lab.start_scheduler()
         lab.start("worker", "--no-nanny", "--nthreads", "1", before=before)
         options = ("--scheduler-file", str(lab.file), "--no-report")
         run = CliRunner().invoke(main, [*words(place, far), *options])
-    finally:
-        lab.stop()
     assert run.exit_code == 0, run.output
     found = json.loads((far / "results.json").read_text())
     del found["provenance"]

@@ -38,13 +38,10 @@ TIMES = ("seconds", "created", "provenance", "seconds_per_frame", "cost")
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    lab = Lab(tmp_path_factory.mktemp("lab"))
-    try:
+    with Lab(tmp_path_factory.mktemp("lab")) as lab:
         lab.start_scheduler()
         lab.start("worker", "--nworkers", "2", "--nthreads", "1")
         yield lab
-    finally:
-        lab.stop()
 
 
 @pytest.fixture
@@ -216,11 +213,10 @@ def test_a_killed_client_loses_nothing_that_was_done(lab, data):
 
 
 def test_a_killed_scheduler_loses_nothing_that_was_done(data):
-    lab = Lab(data)
-    words = ablate("run", "--add", "helpers.cluster_work:Slow", "--scheduler-file", lab.file)
-    command = [sys.executable, "-P", "-m", "mapt_bench", *map(str, words)]
-    own = {"PYTHONPATH": SEARCHED, "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "20s"}
-    try:
+    with Lab(data) as lab:
+        words = ablate("run", "--add", "helpers.cluster_work:Slow", "--scheduler-file", lab.file)
+        command = [sys.executable, "-P", "-m", "mapt_bench", *map(str, words)]
+        own = {"PYTHONPATH": SEARCHED, "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "20s"}
         scheduler = lab.start_scheduler()
         lab.start("worker", "--no-nanny", "--nthreads", "1")
         client = subprocess.Popen(
@@ -238,8 +234,6 @@ def test_a_killed_scheduler_loses_nothing_that_was_done(data):
         lab.start_scheduler()
         lab.start("worker", "--no-nanny", "--nthreads", "1")
         run(*words)
-    finally:
-        lab.stop()
     after = {path: path.stat().st_mtime_ns for path in data.glob("run/cells/*/*.json")}
     assert before.items() <= after.items()
     assert len(after) > len(before)
@@ -286,15 +280,12 @@ def test_a_worker_that_sees_other_data_is_refused(data, other):
     there.mkdir()
     if other != "nothing":  # another prediction, which is perfect
         shutil.copytree(data / "DATA", there, dirs_exist_ok=True)
-    lab = Lab(data)
-    try:
+    with Lab(data) as lab:
         lab.start_scheduler()
         before = seeing((there, data / "PRED"))
         lab.start("worker", "--no-nanny", "--nthreads", "1", before=before)
         far = ("--scheduler-file", lab.file, "--json", "far.json")
         done = invoke("evaluate", "DATA", "PRED", *far)
-    finally:
-        lab.stop()
     assert done.exit_code == 3
     assert "has no such file, or another one" in done.output
     assert "worker tcp://127.0.0.1" in done.output
@@ -306,8 +297,7 @@ def test_a_worker_that_joins_late_and_sees_other_data_is_refused(tmp_path):
     mine.write_text("four")
     other.write_text("others")
     before = seeing((other, mine))
-    lab = Lab(tmp_path)
-    try:
+    with Lab(tmp_path) as lab:
         lab.start_scheduler()
         lab.start("worker", "--no-nanny", "--nthreads", "1")
         with opened_workers(scheduler_file=lab.file) as workers:
@@ -317,8 +307,6 @@ def test_a_worker_that_joins_late_and_sees_other_data_is_refused(tmp_path):
             with pytest.raises(DataError, match="has no such file, or another one") as caught:
                 assert {size for _, size in results} == {4}
             assert caught.value.where == str(mine)
-    finally:
-        lab.stop()
 
 
 def test_unusable_data_are_not_tried_again(lab, cluster):
@@ -418,8 +406,7 @@ def test_a_scheduler_without_workers(impatient):
 def test_a_worker_without_the_package(tmp_path):
     without = tmp_path / "without.py"
     without.write_text("import sys\nsys.modules['mapt_bench'] = None\n")
-    lab = Lab(tmp_path)
-    try:
+    with Lab(tmp_path) as lab:
         lab.start_scheduler()
         lab.start("worker", "--no-nanny", "--nthreads", "1", "--preload", str(without))
         with (
@@ -427,8 +414,6 @@ def test_a_worker_without_the_package(tmp_path):
             connected(None, lab.file),
         ):
             pass
-    finally:
-        lab.stop()
 
 
 @pytest.mark.parametrize(
@@ -458,8 +443,7 @@ def test_a_cluster_on_this_machine(data):
 
 
 def test_a_scheduler_that_ends_is_reported(impatient, tmp_path):
-    lab = Lab(tmp_path)
-    try:
+    with Lab(tmp_path) as lab:
         scheduler = lab.start_scheduler()
         lab.start("worker", "--no-nanny", "--nthreads", "1")
         with dask.config.set({"distributed.comm.timeouts.connect": "30s"}):
@@ -472,5 +456,3 @@ def test_a_scheduler_that_ends_is_reported(impatient, tmp_path):
         with pytest.raises(DataError, match=r"the scheduler ended.*same command again to resume"):
             assert not isinstance(next(results)[1], Lost)
         opened.__exit__(None, None, None)
-    finally:
-        lab.stop()
