@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, repeat
@@ -142,6 +142,16 @@ def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
     return (*ranked, (-1, 0, text))
 
 
+_ANY_DIGIT = {ord(digit): "0" for digit in "123456789"}
+
+
+def _in_natural_order(names: Iterable[str]) -> list[str]:
+    ascending = sorted(names)
+    if len({name.translate(_ANY_DIGIT) for name in ascending}) < 2:
+        return ascending  # equal texts between numbers of equal length, as nearly always
+    return sorted(ascending, key=natural_key)
+
+
 def require_folder(folder: Path) -> None:
     """Check that a path is a folder.
 
@@ -186,8 +196,7 @@ def list_folder(
     folders = []
     for path, names in _walk(root, skip, _SEEN_SUFFIXES | suffixes):
         parts = path.parts[len(root.parts) :] or (root.resolve().name,)
-        ascending = sorted(_labels_of(names))  # in which the next sort finds little to do
-        files = tuple(sorted(ascending, key=natural_key))
+        files = tuple(_in_natural_order(_labels_of(names)))
         if files:
             folders += _split_by_prefix(FrameFolder(parts, path, FilesIn(path, files)))
     return Listing(root, tuple(sorted(folders, key=lambda found: found.parts)))

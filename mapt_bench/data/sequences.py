@@ -406,7 +406,9 @@ def _open_folder(
     size, paths = usual_size(sizes, report)
     if not paths:
         return None
-    frame_names = tuple(names[path] for path in paths)
+    if len(paths) < len(names):
+        names = {path: names[path] for path in paths}
+    frame_names = tuple(names.values())
     files = FilesIn(folder.path, tuple(path.name for path in paths))
     return FileSequence(folder.parts, frame_names, size, files, decoder, labels)
 
@@ -422,7 +424,10 @@ def usual_size(
     """
     if not sizes:
         return (0, 0), []
-    usual = Counter(sizes.values()).most_common(1)[0][0]
+    counts = Counter(sizes.values())
+    usual = counts.most_common(1)[0][0]
+    if len(counts) == 1:
+        return usual, list(sizes)
     paths = []
     for path, size in sizes.items():
         try:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 from helpers.maps import CAR, KITTI, draw, random_maps, write_frames
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mapt_bench import frame_limit
-from mapt_bench.data import KittiStepWriter, open_maps, resolve_labels
-from mapt_bench.data.folder_layout import FilesIn, list_folder
+from mapt_bench.data import KittiStepWriter, folder_layout, open_maps, resolve_labels
+from mapt_bench.data.folder_layout import FilesIn, list_folder, natural_key
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import check_classes, check_map_classes, label_space
 
@@ -165,3 +167,24 @@ def test_a_folder_split_by_prefixes_keeps_its_other_files(tmp_path):
         ("0001",): [tmp_path / name for name in frames[:2]],
         ("0002",): [tmp_path / name for name in frames[2:]],
     }
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["10.png", "9.png", "09.png"],
+        ["2b3.png", "2a10.png", "2a9.png"],
+        ["000010.png", "000009.png", "000100.png"],  # equal texts between numbers of equal length
+        ["f0_2.png", "f1_0.png", "f0_1.png"],
+    ],
+)
+def test_files_are_in_natural_order(tmp_path, names):
+    for name in names:
+        (tmp_path / name).touch()
+    (folder,) = list_folder(tmp_path).folders
+    assert list(folder.files.names) == sorted(names, key=natural_key)
+
+
+@given(st.lists(st.text("019aé٣_", min_size=1, max_size=5), min_size=1, unique=True))
+def test_numbers_count_by_their_value_in_any_order(names):
+    assert folder_layout._in_natural_order(names) == sorted(names, key=natural_key)
