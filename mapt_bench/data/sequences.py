@@ -406,9 +406,7 @@ def _open_folder(
     size, paths = usual_size(sizes, report)
     if not paths:
         return None
-    if len(paths) < len(names):
-        names = {path: names[path] for path in paths}
-    frame_names = tuple(names.values())
+    frame_names = tuple(names[path] for path in paths)
     files = FilesIn(folder.path, tuple(path.name for path in paths))
     return FileSequence(folder.parts, frame_names, size, files, decoder, labels)
 
