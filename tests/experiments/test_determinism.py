@@ -8,12 +8,9 @@ import sys
 
 import pytest
 from helpers.modules import ROOT
-from helpers.small_runs import write_beginnings
-
-from mapt_bench.synthetic.suites import open_suite
 
 ABLATION = (
-    *("ablate", "--data", "../world", "--segments", "mapt"),
+    *("ablate", "--suite", "tiny", "--segments", "mapt"),
     *("--only", "mapt+memory", "--only", "sort+memory", "--no-report", "--out", "run"),
 )
 TIMES = {"cost", "created", "provenance", "seconds"}
@@ -50,7 +47,6 @@ def content(path):
 
 def test_surroundings_change_no_byte(tmp_path):
     pytest.importorskip("torch")
-    write_beginnings(tmp_path / "world", open_suite("tiny").videos[:3], 5)
     found = []
     for name, (jobs, changes) in SURROUNDINGS.items():
         place = tmp_path / name

@@ -1,7 +1,6 @@
 """Runs small enough for tests: drawn videos, a few variants."""
 
 from helpers.scenes import KITTI, Box, DrawnVideo
-from PIL import Image
 
 from mapt_bench.data import KittiStepWriter
 from mapt_bench.experiments import Cell, DataSource, Plan, SegmentSource, Variant
@@ -52,14 +51,3 @@ def write_videos(folder, *videos):
             for index, name in enumerate(video.info.frame_names):
                 writer.write(video.info.name, name, video.truth(index))
     return folder / "panoptic_maps" / "val" / videos[0].info.name
-
-
-def write_beginnings(folder, videos, frames):
-    """Write images and maps of the first frames of videos."""
-    with KittiStepWriter(folder, KITTI) as writer:
-        for video in videos:
-            place = folder / "images" / "val" / video.info.name
-            place.mkdir(parents=True)
-            for index, name in enumerate(video.info.frame_names[:frames]):
-                writer.write(video.info.name, name, video.truth(index))
-                Image.fromarray(video.frame(index).image).save(place / f"{name}.png")

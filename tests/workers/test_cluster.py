@@ -17,14 +17,17 @@ import pytest
 from click.testing import CliRunner
 from helpers.cluster_work import TRACES, doubling, reading, reading_slowly, refusing, sleeping
 from helpers.clusters import SEARCHED, Lab, seeing, wait_for
-from helpers.small_runs import walk, write_beginnings, write_videos
+from helpers.maps import KITTI
+from helpers.small_runs import walk, write_videos
 
 pytest.importorskip("distributed")
 
 import dask
 from distributed import LocalCluster
+from PIL import Image
 
 from mapt_bench.cli import main
+from mapt_bench.data import KittiStepWriter
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.synthetic.suites import open_suite
 from mapt_bench.workers import Lost, opened_workers, sessions
@@ -139,6 +142,17 @@ def test_validation_on_a_cluster_gives_the_same_scores(lab):
     assert alone
     place = partial(opened_workers, 1, None, lab.file)
     assert TrackerValidation(videos, tracker_of, place)(model, 0) == alone
+
+
+def write_beginnings(folder, videos, frames):
+    """Write images and maps of the first frames of videos."""
+    with KittiStepWriter(folder, KITTI) as writer:
+        for video in videos:
+            place = folder / "images" / "val" / video.info.name
+            place.mkdir(parents=True)
+            for index, name in enumerate(video.info.frame_names[:frames]):
+                writer.write(video.info.name, name, video.truth(index))
+                Image.fromarray(video.frame(index).image).save(place / f"{name}.png")
 
 
 def test_an_ablation_with_networks_has_the_same_files(lab, tmp_path, monkeypatch):
