@@ -175,7 +175,7 @@ def test_a_folder_split_by_prefixes_keeps_its_other_files(tmp_path):
         ["10.png", "9.png", "09.png"],
         ["2b3.png", "2a10.png", "2a9.png"],
         ["000010.png", "000009.png", "000100.png"],  # equal texts between numbers of equal length
-        ["f0_2.png", "f1_0.png", "f0_1.png"],
+        ["x2y10.png", "x2y9.png", "x10y1.png"],
     ],
 )
 def test_files_are_in_natural_order(tmp_path, names):
