@@ -25,6 +25,7 @@ _Result = TypeVar("_Result")
 
 _PORTIONS_A_WORKER = 4
 _EXIT_CODE = 1
+_TERMINATED = 128 + signal.SIGTERM
 _SECONDS_TO_TIDY = 10.0
 _SIGNALS = 64  # most that are read at once, a byte each
 
@@ -226,9 +227,9 @@ def _do_in_process(start: bytes, tasks: Sequence[Any]) -> list[Any]:
             _session.append((start, pickle.loads(start)()))  # noqa: S301 - of our own parent
         do = _session[0][1]
         return [do(task) for task in tasks]
-    except WorkerEnd as end:  # the pool would catch it, and wait for the next task
+    except WorkerEnd:  # the pool would catch it, and wait for the next task
         _session.clear()  # which removes temporary files
-        os._exit(end.status)
+        os._exit(_TERMINATED)
 
 
 def _portions(
@@ -264,20 +265,12 @@ def end_with_parent() -> None:
 
 
 class WorkerEnd(SystemExit):
-    """The end of a worker by SIGTERM, unlike ``sys.exit`` of a user's code.
-
-    Args:
-        status: Exit status of the process.
-    """
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
+    """The end of a worker by SIGTERM, unlike ``sys.exit`` of a user's code."""
 
 
 def _exit(number: int, frame: object) -> NoReturn:
-    del frame
-    raise WorkerEnd(128 + number)
+    del number, frame
+    raise WorkerEnd(_TERMINATED)
 
 
 def _end_after(parent: BaseProcess, signals: socket.socket) -> None:
@@ -290,5 +283,5 @@ def _end_after(parent: BaseProcess, signals: socket.socket) -> None:
     while wait_for_any([parent.sentinel, signals]) == [signals]:
         if signal.SIGTERM in signals.recv(_SIGNALS):
             parent.join(_SECONDS_TO_TIDY)
-            os._exit(128 + signal.SIGTERM)
+            os._exit(_TERMINATED)
     os._exit(_EXIT_CODE)
