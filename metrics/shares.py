@@ -1,19 +1,36 @@
 """Shares of events that count, over sequences, with confidence intervals."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.metrics.bootstrap import Interval, bootstrap_intervals
 
-__all__ = ["Share", "bootstrap_shares", "share_intervals"]
+__all__ = ["FourCounts", "Share", "bootstrap_shares", "count_table", "share_intervals"]
 
 Share = tuple[float | None, list[float] | None]
 """Fraction, and the two ends of its confidence interval. ``None`` if undefined."""
 
+FourCounts = tuple[int, int, int, int]
+
 _Counts = NDArray[np.int64] | NDArray[np.float64]
+_Key = TypeVar("_Key", bound=Hashable)
+
+
+def count_table(
+    sequences: Sequence[Mapping[_Key, FourCounts]], keys: Sequence[_Key]
+) -> NDArray[np.int64]:
+    """Return the counts of each sequence as a table: ``int64`` of shape ``(sequences, keys, 4)``.
+
+    Args:
+        sequences: Counts of each sequence. A key that one lacks has zeros.
+        keys: Keys, in the order of the result.
+    """
+    rows = [[each.get(key, (0, 0, 0, 0)) for key in keys] for each in sequences]
+    return np.array(rows, dtype=np.int64).reshape(len(sequences), len(keys), 4)
 
 
 def share_intervals(totals: NDArray[np.int64], hits: _Counts, seed: int) -> list[Share]:

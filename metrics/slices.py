@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mapt_bench.labels import ID_BITS
 from mapt_bench.metrics.link_events import SIGHTED, Sightings
 from mapt_bench.metrics.overlap import SequenceOverlap
-from mapt_bench.metrics.shares import share_intervals
+from mapt_bench.metrics.shares import FourCounts, count_table, share_intervals
 from mapt_bench.metrics.track_table import track_sizes, tracks_of
 
 __all__ = [
@@ -59,7 +59,7 @@ SLICE_BINS: Mapping[str, Sequence[tuple[str, float]]] = {
 
 _CLASS = "class"
 
-SliceCounts = dict[tuple[str, str], tuple[int, int, int, int]]
+SliceCounts = dict[tuple[str, str], FourCounts]
 """Counts of one sequence by factor and range: segments, found segments, links, correct links."""
 
 
@@ -185,7 +185,7 @@ def in_bins(
         yield label, (values >= low) & ~(values >= end)
 
 
-def _counted(found: _Segments, chosen: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+def _counted(found: _Segments, chosen: NDArray[np.bool_]) -> FourCounts:
     parts = (chosen, found.is_matched, found.is_linkable, found.is_kept)
     segments, hits, links, kept = (int((chosen & part).sum()) for part in parts)
     return segments, hits, links, kept
@@ -205,9 +205,7 @@ def slice_rates(sequences: Sequence[SliceCounts], *, seed: int = 0) -> list[dict
     """
     keys = [(factor, label) for factor, bins in SLICE_BINS.items() for label, _ in bins]
     keys += dict.fromkeys(key for each in sequences for key in each if key[0] == _CLASS)
-    counts = np.array(
-        [[each.get(key, (0, 0, 0, 0)) for key in keys] for each in sequences], dtype=np.int64
-    ).reshape(len(sequences), len(keys), 4)
+    counts = count_table(sequences, keys)
     recall = share_intervals(counts[..., 0], counts[..., 1], seed)
     accuracy = share_intervals(counts[..., 2], counts[..., 3], seed)
     totals = counts.sum(axis=0)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mapt_bench.metrics.link_events import LinkEvents, LinkOutcome, link_outcome
 from mapt_bench.metrics.overlap import SequenceOverlap
-from mapt_bench.metrics.shares import share_intervals
+from mapt_bench.metrics.shares import FourCounts, count_table, share_intervals
 from mapt_bench.metrics.slices import SLICE_BINS, in_bins
 from mapt_bench.metrics.track_table import TrackTable, track_sizes, tracks_of
 
@@ -65,7 +65,7 @@ _BINS: Mapping[str, Sequence[tuple[str, float]]] = {**SLICE_BINS, "gap": _GAPS}
 
 _OUTCOMES = (LinkOutcome.KEPT, LinkOutcome.SWITCHED, LinkOutcome.RESTORED, LinkOutcome.NEW)
 
-StepCounts = dict[tuple[str, str, str], tuple[int, int, int, int]]
+StepCounts = dict[tuple[str, str, str], FourCounts]
 """Numbers of links of one sequence by factor, range and step: kept, switched, restored, new. See
 :class:`~mapt_bench.metrics.link_events.LinkOutcome`."""
 
@@ -184,9 +184,7 @@ def step_rates(
     """
     ranges = [EVERYTHING, *((name, label) for name in factors for label, _ in _BINS[name])]
     keys = [(*place, step) for place in ranges for step in (ANY_STEP, *STEPS)]
-    counts = np.array(
-        [[each.get(key, (0, 0, 0, 0)) for key in keys] for each in sequences], dtype=np.int64
-    ).reshape(len(sequences), len(keys), 4)
+    counts = count_table(sequences, keys)
     rates = share_intervals(counts.sum(axis=2), counts[..., 0], seed)
     totals = counts.sum(axis=0)
     return [

@@ -88,3 +88,12 @@ def test_nothing_at_all_scores_0():
 
 def test_false_alarms_alone_go_below_zero():
     assert clear("r r", "c5 c6")["MOTSA"] == -2
+
+
+def test_a_contested_mask_keeps_no_partner_of_an_earlier_frame():
+    # Both were partners, but only that of frame 2 is the previous one.
+    gt = "c1 c1 c1 c1 | c1 c1 c1 c1 | c1 c1 c1 c1"
+    for first, second in (("c5", "c6"), ("c6", "c5")):
+        whole = [" ".join([each] * 4) for each in (first, second)]
+        for halves in ("c5 c5 c6 c6", "c6 c6 c5 c5"):
+            assert clear(gt, " | ".join([*whole, halves]))["IDSW"] == 1

@@ -1,5 +1,7 @@
+from dataclasses import replace
+
 import pytest
-from helpers.films import overlap_of
+from helpers.films import film, overlap_of
 from helpers.maps import CAR, PERSON
 
 from mapt_bench.metrics.detections import detections_of_class
@@ -60,3 +62,11 @@ def test_ambiguous_frames_are_those_with_a_contested_mask():
     found = cars("c1 c1 | c1 c1 | c1 c2", "c5 c6 | c5 c5 | c5 c5")
     assert found.ambiguous_frames(found.iou > 0).tolist() == [0, 2]
     assert found.ambiguous_frames(found.iou > 0.5).tolist() == []
+
+
+def test_empty_masks_are_detections_of_their_class_without_pairs():
+    empty = frozenset({CAR << 24 | 9, PERSON << 24 | 8})
+    gt = [replace(frame, empty=empty) for frame in film("c4 r | r r")]
+    found = cars(gt, film("c5 r | r r"))
+    assert (found.gt_track.tolist(), found.gt_frame.tolist()) == ([0, 1, 1], [0, 0, 1])
+    assert len(found.pred_track) == len(found.iou) == 1

@@ -227,3 +227,8 @@ def test_recoveries_of_several_sequences_are_pooled():
     counts = recovery_counts([one(KEPT, 8, True), one(NEW, 8, False), one(MISSED, 8, True)])
     assert tuple(counts) == (1, 2, 2, 3)
     assert tuple(recovery_counts([])) == (0, 0, 0, 0)
+
+
+def test_the_seed_of_kept_links_is_0_by_default():
+    found = [sequence({"outcome": KEPT}, *[{"outcome": NEW}] * at) for at in range(10)]
+    assert kept_links(found) == kept_links(found, seed=0) != kept_links(found, seed=1)

@@ -267,3 +267,9 @@ def test_the_truth_keeps_every_link_and_every_return_is_right(scene):
     assert sorted(found.returns["absence"]) == gaps
     assert sorted(found.reappearances["gap"]) == gaps
     assert set(found.reappearances["outcome"]) <= {LinkOutcome.KEPT}
+
+
+def test_an_identity_that_returns_on_a_track_before_or_after_its_own_is_wrong():
+    for owner, other in (("c7 r", "r c7"), ("r c7", "c7 r")):
+        found = events(["c1 c2"] * 3, [owner, "r r", other])
+        assert returns(found) == [(2, 1, False)]

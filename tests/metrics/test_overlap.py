@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from mapt_bench.errors import DataError, ProtocolError
-from mapt_bench.labels import PanopticMap, pack_codes
+from mapt_bench.labels import LabelClass, LabelSpace, PanopticMap, pack_codes
 from mapt_bench.metrics import count_overlap
 from mapt_bench.metrics.overlap import SegmentKinds, SequenceOverlap, join_frames
 
@@ -133,3 +133,14 @@ def test_only_the_ids_of_true_stuff_are_noted():
     plain = PanopticMap(np.array([[0, 13 << 24 | 1]], np.uint32))
     assert count_overlap(stuff, plain, KITTI).stuff_with_ids == {1}
     assert count_overlap(plain, stuff, KITTI).stuff_with_ids == frozenset()
+
+
+def test_identities_on_stuff_are_dropped_where_void_has_the_lowest_number():
+    classes = tuple(
+        LabelClass(number, name, name == "car", (number, 0, 0))
+        for number, name in ((1, "road"), (2, "car"))
+    )
+    labels = LabelSpace("own", classes, ignore_label=0)
+    marked = PanopticMap(pack_codes(np.array([[1, 1, 2]]), np.array([[4, 9, 3]])))
+    found = count_overlap(marked, marked, labels)
+    assert as_dict(found) == {(code(1), code(1)): 2, (code(2, 3), code(2, 3)): 1}

@@ -104,3 +104,11 @@ def test_ranges_of_whole_numbers_are_named_by_their_ends(factor):
             assert int(first) in (low, 1)
             assert int(last) == above - 1
     assert bins[-1][1] in (9216, 21)
+
+
+def test_a_class_that_a_sequence_lacks_has_no_segments_there():
+    cars, persons = "c1 r | c1 r", "p1 p1 r | p1 p1 r"
+    found = {each["range"]: each for each in rates((cars, cars), (persons, persons))}
+    assert (found["car"]["segments"], found["car"]["links"]) == (2, 1)
+    assert (found["person"]["segments"], found["person"]["links"]) == (2, 1)
+    assert found["car"]["recall"] == found["person"]["accuracy"] == 1

@@ -80,3 +80,18 @@ def test_rates_name_what_has_links():
     assert found[0]["accuracy_interval"] == [0.5, 0.5]  # equal sequences
     assert (found[0]["switched"], found[0]["restored"], found[0]["new"]) == (5, 5, 5)
     assert step_rates([counted()], [])[0]["accuracy_interval"] is None
+
+
+def test_the_first_identity_counts_like_any_other():
+    film_of_cars = "c1 c2 | c1 c2"  # without a segment of a lower class
+    counts = count_steps(
+        overlap_of(film_of_cars, film_of_cars), LinkRecorder(KITTI).result(), np.zeros(0, DECISION)
+    )
+    assert counts[*EVERYTHING, ANY_STEP] == (2, 0, 0, 0)
+
+
+def test_a_range_that_a_sequence_lacks_has_no_links_there():
+    found = step_rates([counted(), {}], [BY_FACTORS["gap"]])
+    assert found == [
+        {**each, "accuracy_interval": None} for each in step_rates([counted()], [BY_FACTORS["gap"]])
+    ]
