@@ -95,3 +95,22 @@ def test_a_range_that_a_sequence_lacks_has_no_links_there():
     assert found == [
         {**each, "accuracy_interval": None} for each in step_rates([counted()], [BY_FACTORS["gap"]])
     ]
+
+
+def test_rates_count_each_kind_of_mistake():
+    # Twice switched: the two cars exchange their identities.
+    exchanged = count_steps(
+        overlap_of("c1 c2 | c1 c2", "c1 c2 | c2 c1"),
+        LinkRecorder(KITTI).result(),
+        np.zeros(0, DECISION),
+    )
+    everything = step_rates([counted(), exchanged], [])[0]
+    names = ("links", "switched", "restored", "new")
+    assert tuple(everything[name] for name in names) == (8, 3, 1, 1)
+
+
+def test_the_seed_is_0_by_default():
+    counts = [{(*EVERYTHING, ANY_STEP): (at, 1, 0, 0)} for at in range(10)]
+    assert (
+        step_rates(counts, []) == step_rates(counts, [], seed=0) != step_rates(counts, [], seed=1)
+    )
