@@ -112,9 +112,3 @@ def test_a_class_that_a_sequence_lacks_has_no_segments_there():
     assert (found["car"]["segments"], found["car"]["links"]) == (2, 1)
     assert (found["person"]["segments"], found["person"]["links"]) == (2, 1)
     assert found["car"]["recall"] == found["person"]["accuracy"] == 1
-
-
-def test_the_first_identity_counts_like_any_other():
-    cars = "c1 c2 | c1 c2"  # without a segment of a lower class
-    found = {each["range"]: each for each in rates((cars, cars))}
-    assert (found["car"]["recall"], found["car"]["links"]) == (1, 2)

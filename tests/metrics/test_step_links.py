@@ -82,14 +82,6 @@ def test_rates_name_what_has_links():
     assert step_rates([counted()], [])[0]["accuracy_interval"] is None
 
 
-def test_the_first_identity_counts_like_any_other():
-    film_of_cars = "c1 c2 | c1 c2"  # without a segment of a lower class
-    counts = count_steps(
-        overlap_of(film_of_cars, film_of_cars), LinkRecorder(KITTI).result(), np.zeros(0, DECISION)
-    )
-    assert counts[*EVERYTHING, ANY_STEP] == (2, 0, 0, 0)
-
-
 def test_a_range_that_a_sequence_lacks_has_no_links_there():
     found = step_rates([counted(), {}], [BY_FACTORS["gap"]])
     assert found == [
