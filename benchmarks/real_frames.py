@@ -10,8 +10,9 @@ flying clips (--proxy), which nothing is trained on.
 
 Definition. Images are halved by averaging 2x2 pixels, maps by taking every second pixel. A mask
 counts if it has at least 50 pixels in both frames. Copying and flow carry the mask at that size.
-The motion head carries shares of its cells, which are enlarged bilinearly. A carried mask is what
-exceeds 0.5. The score is the mean IoU over all masks of all frame pairs.
+The motion head carries shares of its cells, which are enlarged bilinearly. "Its displacement" is
+the mean place that the head reads, used like a flow: no kernels, and masks at full size. A carried
+mask is what exceeds 0.5. The score is the mean IoU over all masks of all frame pairs.
 """
 
 import sys
@@ -39,6 +40,7 @@ from mapt_bench.files import check_writable
 from mapt_bench.labels import Frame, Video, VideoInfo, label_space
 from mapt_bench.model import MAPT, MotionHead, load_mapt
 from mapt_bench.model.linking_losses import grid_masks
+from mapt_bench.model.motion import mean_displacement
 from mapt_bench.reports.table_formats import print_table
 from mapt_bench.reports.tables import Column, Table
 from mapt_bench.synthetic.flying import flying_clip
@@ -75,17 +77,36 @@ class MotionMasks:
     def start(self, info: VideoInfo) -> None:
         """Nothing to prepare."""
 
-    @torch.no_grad()
     def propagate(
         self, masks: NDArray[np.float32], from_frame: Frame, to_frame: Frame
     ) -> NDArray[np.float32]:
         """Carry masks of shape ``(n, height, width)`` to another frame."""
-        images = np.stack((from_frame.image, to_frame.image)).transpose(0, 3, 1, 2)
+        with torch.no_grad():
+            return carried_masks(self.head, self.reduced(from_frame, to_frame), masks)
+
+    def reduced(self, *frames: Frame) -> Tensor:
+        """Return the cached maps of frames of one size."""
+        images = np.stack([frame.image for frame in frames]).transpose(0, 3, 1, 2)
         planes = torch.from_numpy(np.ascontiguousarray(images)).float() / 255
         reduced = self.model.features(planes).reduced
         if reduced is None:
             raise RuntimeError("the motion head has seen nothing")
-        return carried_masks(self.head, reduced, masks)
+        return reduced
+
+
+class MotionFlow(MotionMasks):
+    """The mean place that the motion head reads, as optical flow on its cells."""
+
+    @torch.no_grad()
+    def flow(self, frame_from: Frame, frame_to: Frame) -> NDArray[np.float32]:
+        """Return the flow of each cell in cells, ``(rows, columns, 2)``: to the right and down."""
+        reduced = self.reduced(frame_to, frame_from)
+        found = mean_displacement(*self.head.motion(reduced[:1], reduced[1:]))[0].flip(0)
+        height, width = frame_from.image.shape[:2]
+        stride = self.head.config.stride
+        rows, columns = -(-height // stride), -(-width // stride)  # without the padding
+        inside: NDArray[np.float32] = found.permute(1, 2, 0)[:rows, :columns].contiguous().numpy()
+        return inside
 
 
 def carried_masks(
@@ -279,7 +300,8 @@ def main(
             check_writable(Path(str(json_path)))
         methods: dict[str, Propagation] = {
             "copying": StandStill(),
-            "motion head": MotionMasks(load_mapt(weights)),
+            "motion head": MotionMasks(model := load_mapt(weights)),
+            "its displacement": FlowWarp(MotionFlow(model)),
             "DIS": FlowWarp(DisFlow()),
         }
         if flownet2:

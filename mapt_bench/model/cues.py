@@ -18,7 +18,7 @@ from torch import Tensor
 from mapt_bench.devices import FLOAT32
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.model.appearance import AppearanceHead
-from mapt_bench.model.motion import MotionHead
+from mapt_bench.model.motion import MotionHead, mean_displacement
 from mapt_bench.model.network import FrameFeatures, MaptNetwork
 from mapt_bench.tracking import FrameCues, FrameSegments
 from mapt_bench.tracking.masks import segment_boxes, soft_masks
@@ -175,7 +175,7 @@ class MaptCues:
         """
         soft = soft_masks(segments.index_map, segments.count, self.stride)
         masks = self._on_grid(soft, motion.gate.shape[2:])
-        cells = (motion.offsets[0].mean(1) * motion.gate[0][:, None]).sum(0)
+        cells = mean_displacement(*motion)[0]
         areas = masks.sum((1, 2)).clamp(min=1e-6)
         means = torch.einsum("nhw,chw->nc", masks, cells) / areas[:, None]
         return _array(means.norm(dim=1) / areas.sqrt())

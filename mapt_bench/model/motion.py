@@ -18,7 +18,13 @@ from mapt_bench.model.deform import DeformForm, deformable_pyramid
 from mapt_bench.model.motion_config import MotionConfig
 from mapt_bench.model.patch_search import Match, Matcher
 
-__all__ = ["FoundMotion", "MotionHead", "MotionOutput", "normalise_masks"]
+__all__ = [
+    "FoundMotion",
+    "MotionHead",
+    "MotionOutput",
+    "mean_displacement",
+    "normalise_masks",
+]
 
 _TAPS = 9
 _SIDE_TAP = 0.02
@@ -395,3 +401,22 @@ def normalise_masks(raw: Tensor) -> Tensor:
     """
     present = raw.clamp(min=0)
     return present / present.sum(1, keepdim=True).clamp(min=1)
+
+
+def mean_displacement(offsets: Tensor, gate: Tensor) -> Tensor:
+    """Return where each cell reads on average: over the taps, and over dilations by the gate.
+
+    Args:
+        offsets: As in :class:`MotionOutput`.
+        gate: The same.
+
+    Returns:
+        Shape ``(batch, 2, height, width)``, ``(dy, dx)`` in cells, into the earlier frame.
+
+    Example:
+        >>> offsets = torch.zeros(1, 2, 9, 2, 1, 1)
+        >>> offsets[:, 0, :, 1] = 4  # the first dilation reads four cells further right
+        >>> mean_displacement(offsets, torch.tensor([0.75, 0.25]).view(1, 2, 1, 1)).flatten()
+        tensor([0., 3.])
+    """
+    return (offsets.mean(2) * gate[:, :, None]).sum(1)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.model.cues import MaptCues
+from mapt_bench.model.motion import mean_displacement
 from mapt_bench.tracking import FrameCues, FrameSegments
 
 __all__ = ["MotionReach", "measure_reach"]
@@ -87,8 +88,7 @@ def _reach(tried: range, found: tuple[float, ...]) -> int:
 def _found(cues: MaptCues, earlier: FrameCues, later: FrameCues, shift: int) -> float:
     """Return the part of a displacement that the head finds, in pixels."""
     motion = cues.motion(earlier, later)
-    sideways = motion.offsets[0, :, :, 1].mean(1)
-    read = (sideways * motion.gate[0]).sum(0).cpu().numpy() * cues.stride
+    read = mean_displacement(*motion)[0, 1].cpu().numpy() * cues.stride
     columns = _WIDTH // cues.stride
     source = np.arange(columns) + shift / cues.stride
     known = (source >= 0) & (source <= columns - 1)
