@@ -30,8 +30,9 @@ def test_held_out_clips_give_a_row_for_each_gap_size_and_displacement(real_frame
     counts = [rows[f"{gap} frames on"]["count"] for gap in (1, 2, 3)]
     assert rows["all"]["count"] == sum(counts) > 0
     scores = rows["all"]["iou"]
-    assert set(scores) == {"copying", "motion head", "DIS"}
+    assert set(scores) == {"copying", "motion head", "its displacement", "DIS"}
     assert all(0 < score < 1 for score in scores.values())
+    assert scores["copying"] < min(scores["motion head"], scores["its displacement"])
 
 
 def test_overlap_and_way_of_a_mask(real_frames):
