@@ -60,8 +60,8 @@ TRACKED = ("car", "person")
 _PROXY_SEED = 777
 
 
-class MotionMasks:
-    """Carries masks of full size by the motion head of a model.
+class _OnMotionHead:
+    """What the ways to use the motion head share.
 
     Args:
         model: In evaluation mode.
@@ -77,13 +77,6 @@ class MotionMasks:
     def start(self, info: VideoInfo) -> None:
         """Nothing to prepare."""
 
-    def propagate(
-        self, masks: NDArray[np.float32], from_frame: Frame, to_frame: Frame
-    ) -> NDArray[np.float32]:
-        """Carry masks of shape ``(n, height, width)`` to another frame."""
-        with torch.no_grad():
-            return carried_masks(self.head, self.reduced(from_frame, to_frame), masks)
-
     def reduced(self, *frames: Frame) -> Tensor:
         """Return the cached maps of frames of one size."""
         images = np.stack([frame.image for frame in frames]).transpose(0, 3, 1, 2)
@@ -94,7 +87,18 @@ class MotionMasks:
         return reduced
 
 
-class MotionFlow(MotionMasks):
+class MotionMasks(_OnMotionHead):
+    """Carries masks of full size by the motion head of a model."""
+
+    @torch.no_grad()
+    def propagate(
+        self, masks: NDArray[np.float32], from_frame: Frame, to_frame: Frame
+    ) -> NDArray[np.float32]:
+        """Carry masks of shape ``(n, height, width)`` to another frame."""
+        return carried_masks(self.head, self.reduced(from_frame, to_frame), masks)
+
+
+class MotionFlow(_OnMotionHead):
     """The mean place that the motion head reads, as optical flow on its cells."""
 
     @torch.no_grad()

@@ -15,6 +15,7 @@ Share = tuple[float | None, list[float] | None]
 """Fraction, and the two ends of its confidence interval. ``None`` if undefined."""
 
 FourCounts = tuple[int, int, int, int]
+"""Counts of one group of events. The modules that count say of what."""
 
 _Counts = NDArray[np.int64] | NDArray[np.float64]
 _Key = TypeVar("_Key", bound=Hashable)
