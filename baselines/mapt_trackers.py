@@ -39,6 +39,7 @@ from mapt_bench.weights import DEFAULT_MAPT, shipped_weights, weights_file
 
 if TYPE_CHECKING:
     from mapt_bench.model import MAPT, AdaptivePair, MaptSegmenter
+    from mapt_bench.model.tracker import Carrier
 
 __all__ = [
     "MaptParts",
@@ -295,22 +296,31 @@ def _register(
         )
 
 
-@_register_mapt(
+def _register_propagation(name: str, summary: str, carrier: "Carrier") -> None:
+    @_register_mapt(name, summary, settings=(*MOTION, *PAIRING), search=MOTION_SPACE)
+    def _build(options: AssociatorOptions) -> Associator:
+        from mapt_bench.model import MaptAssociator
+
+        return MaptAssociator(
+            _checked_model(options.mapt),
+            heads="motion",
+            settings=two_step_settings(options, is_learned=True),
+            carrier=carrier,
+            share=options.share,
+            adaptive=_adaptive(options),
+        )
+
+
+_register_propagation(
     "mapt:propagation",
     "the masks that the motion head carries, linked as those of a flow",
-    settings=(*MOTION, *PAIRING),
-    search=MOTION_SPACE,
+    "kernels",
 )
-def _build_propagation(options: AssociatorOptions) -> Associator:
-    from mapt_bench.model import MaptAssociator
-
-    return MaptAssociator(
-        _checked_model(options.mapt),
-        heads="motion",
-        settings=two_step_settings(options, is_learned=True),
-        share=options.share,
-        adaptive=_adaptive(options),
-    )
+_register_propagation(
+    "mapt:displacement",
+    "masks moved by the mean displacement that the motion head reads, linked as those of a flow",
+    "displacement",
+)
 
 
 _PAPER = (*MOTION, *LEARNED, *PAIRING)

@@ -136,7 +136,7 @@ class TrackerSettings:
         delay: Frames by which maps are returned late (the same).
         pair_target: Displacement over size from which the pairing interval of each frame is chosen,
             0 or more; 0 keeps the interval of ``--pair`` (``mapt``, ``mapt:motion``,
-            ``mapt:propagation``, ``mapt:paper`` and its other orders).
+            ``mapt:propagation``, ``mapt:displacement``, ``mapt:paper`` and its other orders).
         longest_pair: Longest interval that is chosen then, in frames, 1 or more (the same).
         oracle: Steps that ground truth decides, joined by ``+``: ``motion``, ``appearance``,
             ``memory``. Empty for none (``mapt``, ``mapt:paper``).

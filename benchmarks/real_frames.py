@@ -38,9 +38,9 @@ from mapt_bench.cli.options import emit_json
 from mapt_bench.data.videos import open_videos
 from mapt_bench.files import check_writable
 from mapt_bench.labels import Frame, Video, VideoInfo, label_space
-from mapt_bench.model import MAPT, MotionHead, load_mapt
+from mapt_bench.model import MAPT, MaptCues, MotionHead, load_mapt
+from mapt_bench.model.cues import Motion
 from mapt_bench.model.linking_losses import grid_masks
-from mapt_bench.model.motion import mean_displacement
 from mapt_bench.reports.table_formats import print_table
 from mapt_bench.reports.tables import Column, Table
 from mapt_bench.synthetic.flying import flying_clip
@@ -105,12 +105,9 @@ class MotionFlow(_OnMotionHead):
     def flow(self, frame_from: Frame, frame_to: Frame) -> NDArray[np.float32]:
         """Return the flow of each cell in cells, ``(rows, columns, 2)``: to the right and down."""
         reduced = self.reduced(frame_to, frame_from)
-        found = mean_displacement(*self.head.motion(reduced[:1], reduced[1:]))[0].flip(0)
+        motion = Motion(*self.head.motion(reduced[:1], reduced[1:]))
         height, width = frame_from.image.shape[:2]
-        stride = self.head.config.stride
-        rows, columns = -(-height // stride), -(-width // stride)  # without the padding
-        inside: NDArray[np.float32] = found.permute(1, 2, 0)[:rows, :columns].contiguous().numpy()
-        return inside
+        return MaptCues(self.model).flow(motion, (height, width))
 
 
 def carried_masks(

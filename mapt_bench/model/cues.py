@@ -180,6 +180,21 @@ class MaptCues:
         means = torch.einsum("nhw,chw->nc", masks, cells) / areas[:, None]
         return _array(means.norm(dim=1) / areas.sqrt())
 
+    def flow(self, motion: Motion, size: tuple[int, int]) -> NDArray[np.float32]:
+        """Return a motion as optical flow from the later frame to the earlier one.
+
+        Args:
+            motion: As :meth:`motion` returns.
+            size: Height and width of the frames in pixels.
+
+        Returns:
+            Shape ``(ceil(height / stride), ceil(width / stride), 2)`` for the stride of the motion
+            head: the mean displacement of each cell to the right and downwards, in cells.
+        """
+        rows, columns = (-(-side // self.stride) for side in size)
+        down_and_right = mean_displacement(*motion)[0, :, :rows, :columns]
+        return _array(down_and_right.flip(0).permute(1, 2, 0).contiguous())
+
     @torch.no_grad()
     def carry(self, masks: NDArray[np.float32], motion: Motion) -> NDArray[np.float32]:
         """Carry soft masks along a motion.

@@ -16,6 +16,7 @@ from mapt_bench.model.cues import MaptCues, Motion, Seen
 from mapt_bench.model.network import MaptNetwork
 from mapt_bench.tracking import (
     Association,
+    FlowWarp,
     FrameCues,
     FrameSegments,
     Propagation,
@@ -27,10 +28,14 @@ from mapt_bench.tracking.link_model import LinkModel
 from mapt_bench.tracking.oracle_steps import OracleSteps
 from mapt_bench.tracking.sharing import NOTHING_SHARED, Share
 
-__all__ = ["Heads", "MaptAssociator", "MaptLinker", "MaptSegmenter", "described"]
+__all__ = ["Carrier", "Heads", "MaptAssociator", "MaptLinker", "MaptSegmenter", "described"]
 
 Heads = Literal["motion", "appearance", "both"]
 """By which of its heads MAPT links frames."""
+
+Carrier = Literal["kernels", "displacement"]
+"""How the motion head carries masks: by its learned kernels, as in the paper, on its own cells; or
+by the mean displacement that it reads, like an optical flow, on finer cells."""
 
 _Embeddings = NDArray[np.float32]
 """Appearance embeddings of segments: ``(segments, size)``."""
@@ -133,6 +138,7 @@ class MaptAssociator:
         heads: Which of them decide.
         settings: Order, thresholds, pairing interval, memory.
         propagation: What carries masks in place of the motion head, for example a flow.
+        carrier: How the motion head carries masks.
         share: Where motions and embeddings that another tracker worked out are found.
         adaptive: How the pairing interval of each frame is chosen; ``None`` is that of the
             settings. It needs the motion head.
@@ -151,6 +157,7 @@ class MaptAssociator:
         heads: Heads = "both",
         settings: TwoStepSettings | None = None,
         propagation: Propagation | None = None,
+        carrier: Carrier = "kernels",
         share: Share = NOTHING_SHARED,
         adaptive: AdaptivePair | None = None,
         oracle: OracleSteps | None = None,
@@ -162,6 +169,8 @@ class MaptAssociator:
         stride, embedder = None, None
         if heads == "appearance":
             propagation = None
+        elif propagation is None and carrier == "displacement":
+            propagation = FlowWarp(_Displacement(memory))
         elif propagation is None:
             propagation, stride = _MotionPropagation(memory), memory.cues.stride
         if heads != "motion":
@@ -346,6 +355,26 @@ class _MotionPropagation:
         if not len(masks):
             return masks.copy()
         return self._memory.carry(masks, from_frame.index, to_frame.index)
+
+
+class _Displacement:
+    """The mean displacement that the motion head reads, as optical flow."""
+
+    needs_images = True
+
+    def __init__(self, memory: _Memory) -> None:
+        _ = memory.cues.motion_head  # or there is no displacement
+        self._memory = memory
+        self._size = (0, 0)
+
+    def start(self, info: VideoInfo) -> None:
+        """Take the size of the frames."""
+        self._size = (info.height, info.width)
+
+    def flow(self, frame_from: Frame, frame_to: Frame) -> NDArray[np.float32]:
+        """Return the flow from a frame to an earlier one, in cells of the motion head."""
+        motion = self._memory.motion(frame_to.index, frame_from.index)
+        return self._memory.cues.flow(motion, self._size)
 
 
 class _LearnedEmbedder:

@@ -110,7 +110,9 @@ def test_it_needs_the_motion_head():
         MaptAssociator(static, heads="appearance", adaptive=AdaptivePair(target=0.5))
 
 
-@pytest.mark.parametrize("name", ["mapt", "mapt:motion", "mapt:paper", "mapt:propagation"])
+@pytest.mark.parametrize(
+    "name", ["mapt", "mapt:motion", "mapt:paper", "mapt:propagation", "mapt:displacement"]
+)
 def test_a_row_may_choose_its_interval(name):
     assert build_associator(name, pair_target=0.3, longest_pair=4)._memory._longest == 4
     assert build_associator(name)._memory._longest == 1

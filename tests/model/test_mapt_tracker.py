@@ -9,6 +9,7 @@ from mapt_bench.baselines.segmenters import GroundTruthSegments
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import label_space
 from mapt_bench.model import MaptAssociator, MaptCues, MaptSegmenter
+from mapt_bench.model.cues import Motion
 from mapt_bench.tracking import SegmentTracker, StandStill, TwoStepSettings
 from mapt_bench.tracking.archive import ArchiveSegmenter, SegmentArchive, write_archive
 from mapt_bench.tracking.loop import run_tracker
@@ -127,6 +128,40 @@ def test_lost_tracks_are_compared_by_what_they_look_like_alone(model, monkeypatc
     assert not any(asked)
 
 
+def moving_by(down, right):
+    """Return what the motion head would find if all had moved by so many cells of four pixels."""
+    offsets = torch.zeros(1, 2, 9, 2, 16, 24)
+    offsets[:, :, :, 0], offsets[:, :, :, 1] = -down, -right
+    return Motion(offsets, torch.full((1, 2, 16, 24), 0.5))
+
+
+def test_a_motion_is_a_flow_into_the_earlier_frame(model):
+    flow = MaptCues(model).flow(moving_by(1, 3), (50, 90))
+    assert flow.shape == (13, 23, 2)  # ceil(50 / 4), ceil(90 / 4): without the padding
+    assert flow.dtype == np.float32
+    assert np.array_equal(flow, np.broadcast_to(np.float32([-3, -1]), flow.shape))
+
+
+@pytest.mark.parametrize(
+    ("found", "steps"),
+    [
+        (moving_by(1, 3), ("motion",)),  # the way of the box: 12 pixels to the right, 4 down
+        (moving_by(3, 1), ("new",)),
+        (moving_by(-1, -3), ("new",)),
+        (moving_by(0, 0), ("new",)),
+    ],
+)
+def test_masks_follow_the_displacement_in_finer_cells(model, monkeypatch, found, steps):
+    monkeypatch.setattr(MaptCues, "motion", lambda *given: found)
+    monkeypatch.setattr(MaptCues, "carry_each", None)  # the kernels carry none
+    settings = TwoStepSettings(motion_threshold=0.95)
+    mine = MaptAssociator(model, heads="motion", carrier="displacement", settings=settings)
+    # Neither side of the box is at the edge of a cell of four pixels: coarse masks would differ.
+    scene = [[Box(1, 9, y=9)], [Box(1, 21, y=13)]]
+    assert steps_of(mine, scene)[1] == steps
+    assert mine._two_step._stride == 1
+
+
 def test_another_propagation_takes_the_place_of_the_motion_head(model, monkeypatch):
     mine = MaptAssociator(model, heads="motion", propagation=StandStill())
     monkeypatch.setattr(MaptCues, "carry_each", None)
@@ -135,8 +170,9 @@ def test_another_propagation_takes_the_place_of_the_motion_head(model, monkeypat
 
 def test_heads_that_are_not_there_cannot_decide():
     without_motion = small_mapt(propagation="none")
-    with pytest.raises(ConfigError, match="has no motion head"):
-        MaptAssociator(without_motion)
+    for carrier in ("kernels", "displacement"):
+        with pytest.raises(ConfigError, match="has no motion head"):
+            MaptAssociator(without_motion, carrier=carrier)
     with pytest.raises(ConfigError, match="has no appearance head"):
         MaptAssociator(small_mapt(**{"appearance.enabled": False}))
     MaptAssociator(without_motion, heads="appearance")
