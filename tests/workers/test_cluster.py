@@ -33,6 +33,9 @@ from mapt_bench.synthetic.suites import open_suite
 from mapt_bench.workers import Lost, opened_workers, sessions
 from mapt_bench.workers.cluster import connected
 
+UNITS = "run/cells/*/[0-9]*.json"
+"""Finished work units of a run, without the temporary files of those being written."""
+
 TIMES = ("seconds", "created", "provenance", "seconds_per_frame", "cost")
 
 
@@ -105,10 +108,10 @@ def test_a_run_on_a_cluster_has_the_same_files(lab, data):
 
 def test_a_finished_run_asks_the_cluster_for_nothing(lab, data):
     run(*ablate("run"))
-    before = {path: path.stat().st_mtime_ns for path in data.glob("run/cells/*/*.json")}
+    before = {path: path.stat().st_mtime_ns for path in data.glob(UNITS)}
     (data / "run" / "results.json").unlink()
     run(*ablate("run", "--scheduler-file", lab.file))
-    assert {path: path.stat().st_mtime_ns for path in data.glob("run/cells/*/*.json")} == before
+    assert {path: path.stat().st_mtime_ns for path in data.glob(UNITS)} == before
 
 
 def test_evaluation_on_a_cluster_gives_the_same_result(lab, data):
@@ -200,14 +203,14 @@ def test_a_killed_client_loses_nothing_that_was_done(lab, data):
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_for(lambda: [*data.glob("run/cells/*/*.json")])
+        wait_for(lambda: [*data.glob(UNITS)])
     finally:
         client.send_signal(signal.SIGKILL)
         client.wait()
-    before = {path: path.stat().st_mtime_ns for path in data.glob("run/cells/*/*.json")}
+    before = {path: path.stat().st_mtime_ns for path in data.glob(UNITS)}
     assert not (data / "run" / "results.json").exists()
     run(*words)
-    after = {path: path.stat().st_mtime_ns for path in data.glob("run/cells/*/*.json")}
+    after = {path: path.stat().st_mtime_ns for path in data.glob(UNITS)}
     assert before.items() <= after.items()
     assert len(after) > len(before)
 
@@ -222,19 +225,19 @@ def test_a_killed_scheduler_loses_nothing_that_was_done(data):
         client = subprocess.Popen(
             command, env={**os.environ, **own}, text=True, stderr=subprocess.PIPE
         )
-        wait_for(lambda: [*data.glob("run/cells/*/*.json")])
+        wait_for(lambda: [*data.glob(UNITS)])
         scheduler.kill()
         _, errors = client.communicate(timeout=120)
         assert client.returncode == 3, errors
         assert "run the same command again to resume" in " ".join(errors.split())
         assert not (data / "run" / "results.json").exists()
-        before = {path: path.stat().st_mtime_ns for path in data.glob("run/cells/*/*.json")}
+        before = {path: path.stat().st_mtime_ns for path in data.glob(UNITS)}
         lab.stop()
         lab.file.unlink()
         lab.start_scheduler()
         lab.start("worker", "--no-nanny", "--nthreads", "1")
         run(*words)
-    after = {path: path.stat().st_mtime_ns for path in data.glob("run/cells/*/*.json")}
+    after = {path: path.stat().st_mtime_ns for path in data.glob(UNITS)}
     assert before.items() <= after.items()
     assert len(after) > len(before)
     run(*ablate("alone", "--add", "helpers.cluster_work:Slow"))
