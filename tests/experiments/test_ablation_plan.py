@@ -15,8 +15,7 @@ BASELINES = [
 ]
 HEADS = ["mapt:motion", "mapt:appearance", "mapt"]
 WITH_MEMORY_ALONE = [
-    *("mapt:paper", "mapt:appearance-first", "mapt:simultaneous"),
-    *("mapt:propagation", "mapt:displacement"),
+    *("mapt:paper", "mapt:appearance-first", "mapt:simultaneous", "mapt:propagation"),
     *("flow:dis", "flow:dis+mapt"),
 ]
 CEILINGS = ["flow:exact", "flow:exact+mapt"]
@@ -51,7 +50,7 @@ def test_copying_and_the_heads_run_without_memory_too():
 
 def test_every_baseline_runs_without_memory_on_request():
     plan = ablation_plan(mapt=MAPT, every_memory=True)
-    fusions = WITH_MEMORY_ALONE[:5]
+    fusions = WITH_MEMORY_ALONE[:4]
     rows = [row for name in (*BASELINES, *HEADS, *fusions) for row in crossed(name)]
     assert names(plan)[1 : 1 + len(rows)] == rows
     assert [*dict.fromkeys(names(plan))] == names(plan)
@@ -95,7 +94,7 @@ def test_rows_know_their_question():
     assert groups["mapt"] == groups["mapt:motion+memory"] == "heads"
     assert groups["mapt:simultaneous+memory"] == "fusion"
     assert groups["flow:raft-small+mapt+memory"] == groups["flow:dis+memory"] == "flow"
-    assert groups["mapt:propagation+memory"] == groups["mapt:displacement+memory"] == "flow"
+    assert groups["mapt:propagation+memory"] == "flow"
     assert groups["mapt+memory,switch=static"] == "switch"
     assert {name for name, group in groups.items() if group == "reference"} == {
         *("unlinked", "oracle:in-view", "oracle"),

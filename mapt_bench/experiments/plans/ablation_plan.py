@@ -25,7 +25,7 @@ from mapt_bench.experiments.plans.variants import (
     flow_variant,
     mapt_fusions,
     mapt_heads,
-    mapt_propagations,
+    mapt_propagation,
     mapt_switch,
     trained_variant,
     with_added,
@@ -210,7 +210,7 @@ def _mapt_rows(
         replace(both, label="DIS + hand-crafted appearance", group="baseline"),
         *mapt_heads(mapt),
         *mapt_fusions(mapt),
-        *mapt_propagations(mapt),
+        mapt_propagation(mapt),
     )
     memory_only = [
         flow_variant("flow:dis"),

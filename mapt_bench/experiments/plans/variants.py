@@ -44,7 +44,7 @@ __all__ = [
     "flow_variant",
     "mapt_fusions",
     "mapt_heads",
-    "mapt_propagations",
+    "mapt_propagation",
     "mapt_switch",
     "trained_variant",
     "with_added",
@@ -115,19 +115,9 @@ def mapt_fusions(mapt: MaptWeights) -> tuple[Variant, ...]:
     return tuple(Variant(name, label, "fusion", name, mapt=mapt) for name, label in labels.items())
 
 
-def mapt_propagations(mapt: MaptWeights) -> tuple[Variant, Variant]:
-    """Return the rows that link by the motion head alone, as the rows of flows do.
-
-    Its learned kernels propagate the masks of the first, its displacement those of the second.
-    """
-    kernels, displacement = (
-        Variant(name, label, "flow", name, mapt=mapt)
-        for name, label in (
-            ("mapt:propagation", "MAPT propagation"),
-            ("mapt:displacement", "MAPT displacement"),
-        )
-    )
-    return kernels, displacement
+def mapt_propagation(mapt: MaptWeights) -> Variant:
+    """Return the row that links by the motion head's masks alone, as the rows of flows do."""
+    return Variant("mapt:propagation", "MAPT propagation", "flow", "mapt:propagation", mapt=mapt)
 
 
 def mapt_switch(mapt: MaptWeights, switch: str) -> Variant:
